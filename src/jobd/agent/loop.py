@@ -1,0 +1,262 @@
+"""The agent's loop: one poll over the server's messages and the pidfds of what it watches. Living processes are never polled.
+
+It outlives the server. What it has to say it says at once, and again at each connection, until the server says Forget.
+On its own authority it ends the processes of a Salloc that vanished: nobody else is left to do that.
+"""
+
+import logging
+import os
+import signal
+import time
+from typing import Any
+
+import zmq
+
+from jobd import __version__, locks, paths
+from jobd.agent.kill import KillingOfJob
+from jobd.agent.processes import Process, boot_id, look_up, snapshot
+from jobd.agent.tree import members
+from jobd.agent.watch import Client, Watch
+from jobd.errors import JobdError
+from jobd.wire import codec, notes
+from jobd.wire import messages as m
+from jobd.wire.verbs import FROM_AGENT, TO_AGENT
+
+log = logging.getLogger("jobd.agent")
+
+GRACE_DEFAULT_S = 5.0  # until a server has told its own
+LEAVE_AFTER_S = 60.0  # without a server and with nothing to watch
+SALLOC_EXIT_S = 5.0  # for a Salloc to leave after its job's last process
+
+
+class Agent:
+    """The state of the agent. `link` is the DEALER to the server."""
+
+    def __init__(self, link: Any, poller: Any) -> None:
+        self._link = link
+        self._poller = poller
+        self._watches: dict[int, Watch] = {}
+        self._clients: dict[tuple[int, int], Client] = {}
+        self._by_pidfd: dict[int, Client] = {}
+        self._killed: dict[int, Watch] = {}  # those whose killing is under way or done
+        self._members_pidfds: dict[int, Watch] = {}
+        self._server_id = ""
+        self._grace_s = GRACE_DEFAULT_S
+        self._table: dict[int, Process] | None = None
+        self.is_connected = False
+        self.was_told_bye = False
+        self.is_ending_all = False
+        self._idle_since_s = time.monotonic()
+
+    # ---- what the server says
+    def connected(self) -> None:
+        """The connection stands: say who we are, and all that was not heard."""
+        self.is_connected, self.was_told_bye = True, False
+        own = look_up(os.getpid())
+        assert own is not None
+        self._say(m.Hello(own.pid, own.start_ticks, boot_id(), __version__))
+        for watch in self._watches.values():
+            if watch.gone is not None:
+                self._say(watch.gone)
+
+    def disconnected(self) -> None:
+        """The server is away."""
+        self.is_connected = False
+        self._idle_since_s = time.monotonic()
+
+    def hear(self, data: bytes) -> None:
+        """A message of the server."""
+        try:
+            message = codec.decode_named(TO_AGENT, data)
+        except JobdError as error:
+            log.warning("server: %s", error)
+            return
+        if isinstance(message, m.Watch):
+            self._server_id = message.server_id
+            for watched in message.jobs:
+                self._watch(watched)
+        elif isinstance(message, m.Kill):
+            self._grace_s = message.grace_s
+            watch = self._watches.get(message.job_id)
+            if watch is not None and watch.gone is None:
+                self._kill(watch)
+        elif isinstance(message, m.Forget):
+            self._forget(message.job_id)
+        elif isinstance(message, m.Bye):
+            self.was_told_bye = True
+
+    def _watch(self, watched: m.Watched) -> None:
+        known = self._watches.get(watched.job_id)
+        if known is not None:
+            if known.token == watched.token:
+                if known.gone is not None:
+                    self._say(known.gone)
+                return
+            self._drop(known)  # the same number in another journal
+        identity = (watched.pid, watched.start_ticks)
+        client = self._clients.get(identity)
+        if client is None:
+            client = self._clients[identity] = Client(*identity)
+            if client.pidfd is not None:
+                self._by_pidfd[client.pidfd] = client
+                self._poller.register(client.pidfd, zmq.POLLIN)
+        watch = self._watches[watched.job_id] = Watch(watched, client)
+        client.jobs.add(watch.job_id)
+        if client.is_gone:
+            self._client_gone(watch)
+
+    def _forget(self, job_id: int) -> None:
+        watch = self._watches.get(job_id)
+        if watch is not None:
+            self._drop(watch)
+        notes.remove(paths.notes_dir(), job_id)
+
+    def _drop(self, watch: Watch) -> None:
+        client = watch.client
+        client.jobs.discard(watch.job_id)
+        if not client.jobs:
+            if client.pidfd is not None:
+                del self._by_pidfd[client.pidfd]
+                self._poller.unregister(client.pidfd)
+                client.let_go()
+            del self._clients[client.pid, client.start_ticks]
+        if watch.killing is not None:
+            for pidfd in watch.killing.pidfds:
+                del self._members_pidfds[pidfd]
+                self._poller.unregister(pidfd)
+            watch.killing.close()
+        self._killed.pop(watch.job_id, None)
+        del self._watches[watch.job_id]
+        self._idle_since_s = time.monotonic()
+
+    # ---- what the kernel says
+    def pidfd_ready(self, pidfd: int) -> None:
+        """A followed process has ended."""
+        client = self._by_pidfd.pop(pidfd, None)
+        if client is not None:
+            self._poller.unregister(pidfd)
+            client.let_go()
+            for job_id in sorted(client.jobs):
+                self._client_gone(self._watches[job_id])
+            return
+        watch = self._members_pidfds.pop(pidfd, None)
+        if watch is not None and watch.killing is not None:
+            self._poller.unregister(pidfd)
+            watch.killing.forget(pidfd, time.monotonic())
+
+    def _client_gone(self, watch: Watch) -> None:
+        if not watch.outcome().is_known:
+            self._say(m.Lost(watch.job_id, watch.client.signal))
+        # What it may have left behind is ended in any case; most often the first two looks find nothing.
+        self._kill(watch)
+
+    # ---- killing
+    def _kill(self, watch: Watch) -> None:
+        if watch.killing is None:
+            watch.killing = KillingOfJob(time.monotonic(), self._grace_s)
+            self._killed[watch.job_id] = watch
+            if watch.is_alone and watch.note() is None:
+                # It has not started its command yet, or is about to: told now, it will not, or end it at once.
+                _send(watch.client.pidfd, signal.SIGTERM)
+
+    def end_all(self) -> None:
+        """SIGTERM: end every job properly, and leave."""
+        if not self.is_ending_all:
+            self.is_ending_all = True
+            self._say(m.ScopeEnding())
+            for watch in self._watches.values():
+                if watch.gone is None:
+                    self._kill(watch)
+
+    def step(self) -> None:
+        """Do what is due. One look at the process table serves all jobs that are being killed."""
+        self._table = None
+        now_s = time.monotonic()
+        for watch in list(self._killed.values()):
+            killing = watch.killing
+            assert killing is not None
+            if not killing.is_over and now_s >= killing.look_at_s:
+                before = set(killing.pidfds)
+                killing.look(lambda watch=watch: self._members(watch), now_s)  # type: ignore[misc]
+                for pidfd in set(killing.pidfds) - before:
+                    self._members_pidfds[pidfd] = watch
+                    self._poller.register(pidfd, zmq.POLLIN)
+            if killing.is_over and watch.gone is None:
+                self._after_killing(watch, now_s)
+
+    def _after_killing(self, watch: Watch, now_s: float) -> None:
+        client = watch.client
+        if client.is_gone:
+            watch.gone = m.Gone(watch.job_id, *watch.outcome())
+            self._say(watch.gone)
+        elif not watch.is_alone:
+            pass  # a program with several jobs tells the end of each itself
+        elif watch.client_end_at_s is None:
+            watch.client_end_at_s = now_s + SALLOC_EXIT_S
+            _send(client.pidfd, signal.SIGCONT)
+        elif now_s >= watch.client_end_at_s:
+            log.warning("job %d: its Salloc (pid %d) outlived it and is killed", watch.job_id, client.pid)
+            _send(client.pidfd, signal.SIGKILL)
+            watch.client_end_at_s = now_s + SALLOC_EXIT_S
+
+    def _members(self, watch: Watch) -> list[Process]:
+        if self._table is None:
+            self._table = snapshot()
+        spared = {os.getpid()}
+        for path in (paths.server_lock(), paths.agent_lock()):
+            try:
+                spared.add(locks.holder(path) or 0)
+            except OSError:
+                pass
+        return members(
+            self._table,
+            job_id=watch.job_id,
+            server_id=self._server_id,
+            roots=watch.roots(),
+            salloc=(watch.client.pid, watch.client.start_ticks),
+            spared=frozenset(spared),
+        )
+
+    # ---- when to wake, when to leave
+    def timeout_ms(self) -> float | None:
+        """How long the poll may sleep; None for as long as nothing happens."""
+        due: list[float] = []
+        for watch in self._killed.values():
+            assert watch.killing is not None
+            if not watch.killing.is_over:
+                due.append(watch.killing.look_at_s)
+            elif watch.client_end_at_s is not None and watch.gone is None:
+                due.append(watch.client_end_at_s)
+        if not self._watches and not self.is_connected:
+            due.append(self._idle_since_s + LEAVE_AFTER_S)
+        return None if not due else max(0.0, (min(due) - time.monotonic()) * 1000 + 1)
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether nobody needs this agent any more.
+
+        With a note an end is safe on disk, so that the next agent can tell it; one that only we know is kept.
+        """
+        if self.is_ending_all:
+            return all(watch.gone is not None for watch in self._watches.values())
+        if self.is_connected and not self.was_told_bye:
+            return False
+        if not self.was_told_bye and time.monotonic() < self._idle_since_s + LEAVE_AFTER_S:
+            return False
+        return all(
+            watch.gone is not None and watch.gone.is_known for watch in self._watches.values()
+        )
+
+    # ---- small things
+    def _say(self, message: Any) -> None:
+        if self.is_connected:
+            self._link.send(codec.encode_named(FROM_AGENT, message))
+
+
+def _send(pidfd: int | None, number: int) -> None:
+    if pidfd is None:
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except (ProcessLookupError, PermissionError):
+        pass

@@ -1,0 +1,98 @@
+"""What /proc tells of processes, and pidfds. Reads only; signals are sent in kill.py.
+
+A process is (pid, start time): the pid alone is used again.
+"""
+
+import errno
+import fcntl
+import os
+import struct
+from typing import NamedTuple
+
+# PIDFD_GET_INFO (linux/pidfd.h, Linux 6.13; the exit code since 6.15): a struct of 64 bytes, the wanted and answered fields
+# as a mask in the first 8, the wait status as an i32 at byte 60.
+_PIDFD_GET_INFO = 0xC040FF0B
+_PIDFD_INFO_EXIT = 1 << 3
+
+
+class Process(NamedTuple):
+    """A line of the process table."""
+
+    pid: int
+    parent: int
+    start_ticks: int
+    is_zombie: bool
+
+
+def look_up(pid: int) -> Process | None:
+    """One process; None if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return Process(pid, int(fields[1]), int(fields[19]), fields[0] in (b"Z", b"X"))
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def snapshot() -> dict[int, Process]:
+    """All living processes (zombies are no longer any), by pid."""
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            process = look_up(int(name))
+            if process is not None and not process.is_zombie:
+                table[process.pid] = process
+    return table
+
+
+def environment_has(pid: int, wanted: tuple[bytes, ...]) -> bool:
+    """Whether a process was started with all these NAME=VALUE in its environment; False where we may not look."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = set(file.read().split(b"\0"))
+    except OSError:
+        return False
+    return all(item in variables for item in wanted)
+
+
+def open_pidfd(pid: int, start_ticks: int) -> int | None:
+    """A pidfd of exactly that process; None if it is gone.
+
+    Raises:
+        OSError: no descriptor is left, or the like.
+    """
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in (errno.ESRCH, errno.EINVAL):
+            return None
+        raise
+    process = look_up(pid)
+    if process is None or process.start_ticks != start_ticks or process.is_zombie:
+        os.close(pidfd)
+        return None
+    return pidfd
+
+
+def exit_status(pidfd: int) -> int | None:
+    """The wait status of a process that is no child of ours, once its parent has reaped it; None where the kernel cannot tell."""
+    buffer = bytearray(64)
+    struct.pack_into("<Q", buffer, 0, 0b1111)
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, buffer)
+    except OSError:
+        return None
+    (mask,) = struct.unpack_from("<Q", buffer, 0)
+    if not mask & _PIDFD_INFO_EXIT:
+        return None
+    (status,) = struct.unpack_from("<i", buffer, 60)
+    return int(status)
+
+
+def boot_id() -> str:
+    """The number of this boot, without which no start time means anything."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

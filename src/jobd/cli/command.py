@@ -1,0 +1,310 @@
+"""A Salloc's command: started as the caller would have started it, waited for, and its end told exactly.
+
+* It is a child in our own process group, so the terminal's signals and job control reach it as they would without us.
+* We are its subreaper: what it leaves behind becomes our child, so that "nothing is left" is something we can know.
+* Signals are taken one by one with sigwaitinfo, which tells who sent them: those of the terminal reached the command too,
+  those sent to us alone are meant to end the job, or are handed on.
+"""
+
+import os
+import signal
+import stat
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jobd import paths
+from jobd.client import Client, is_server_alive
+from jobd.errors import JobdError
+from jobd.wire import messages as m
+from jobd.wire import notes
+
+PR_SET_CHILD_SUBREAPER = 36
+SI_USER_MAX = 0  # si_code ≤ 0: sent by a process (kill, tgkill, sigqueue); above: by the kernel, as for Ctrl-C
+
+# Sent to us alone, these mean the end of the job …
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+# … and these are the command's business.
+HANDED_ON = (
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGIO,
+    signal.SIGPWR,
+    signal.SIGWINCH,
+    signal.SIGURG,
+    *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
+)
+STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+NOT_FOUND = 127  # as the shells have it
+NOT_EXECUTABLE = 126
+
+TELL_S = 10.0  # for telling the end to a living server; the note tells it otherwise
+
+
+class Missing(NamedTuple):
+    """Why a command cannot be run."""
+
+    text: str
+    exit_code: int
+
+
+def missing(name: str) -> Missing | None:
+    """Why a command will not run, known before it has waited for hours; None if it looks good."""
+    if "/" in name:
+        return _unfit(name, name)
+    verdict: Missing | None = None
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        unfit = _unfit(os.path.join(folder or ".", name), name)
+        if unfit is None:
+            return None
+        if unfit.exit_code == NOT_EXECUTABLE:
+            verdict = unfit
+    return verdict or Missing(f"{name}: command not found", NOT_FOUND)
+
+
+def _unfit(path: str, name: str) -> Missing | None:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return Missing(f"{name}: {error.strerror}", NOT_FOUND)
+    except ValueError:
+        return Missing(f"{name!r}: no name of a command", NOT_FOUND)
+    if stat.S_ISDIR(mode):
+        return Missing(f"{name}: is a directory", NOT_EXECUTABLE)
+    if not os.access(path, os.X_OK):
+        return Missing(f"{name}: permission denied", NOT_EXECUTABLE)
+    return None
+
+
+def become_subreaper() -> None:
+    """Orphans of the command become our children (prctl(2)); best effort."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def environment(grant: m.Grant) -> dict[bytes, bytes]:
+    """The caller's environment and what a job finds in it."""
+    variables = dict(os.environb)
+    # Python may have set LC_CTYPE for itself (PEP 538); the command gets what the caller had.
+    if variables.get(b"LC_CTYPE") == b"C.UTF-8":
+        with open("/proc/self/environ", "rb") as file:
+            if b"LC_CTYPE=C.UTF-8" not in file.read().split(b"\0"):
+                del variables[b"LC_CTYPE"]
+    count = str(grant.job.nb_proc).encode()
+    outer = variables.get(b"JOBD_NB_PROC")
+    for name in grant.thread_variables:
+        key = name.encode()
+        # One that has the value of the job around us was set by its Salloc, not by the caller.
+        if key not in variables or (outer is not None and variables[key] == outer):
+            variables[key] = count
+    variables[b"JOBD_JOB_ID"] = str(grant.job.job_id).encode()
+    variables[b"JOBD_SERVER"] = grant.server_id.encode()
+    variables[b"JOBD_NB_PROC"] = variables[b"NB_PROC"] = count
+    return variables
+
+
+class End(NamedTuple):
+    """How the command ended: one of the two."""
+
+    exit_code: int | None
+    signal: int | None
+
+
+def run_command(
+    words: list[str], grant: m.Grant, client: Client, *, say: Callable[[str], None]
+) -> int:
+    """Run it to its end, tell the server, and end the same way: the exit code, or no return at all."""
+    running = _Running(grant, client, say)
+    end = running.run(words)
+    if end.signal is not None:
+        _die_by(end.signal)
+    assert end.exit_code is not None
+    return end.exit_code
+
+
+class _Running:
+    def __init__(self, grant: m.Grant, client: Client, say: Callable[[str], None]) -> None:
+        self._grant = grant
+        self._job = grant.job
+        self._client = client
+        self._say = say
+        self._folder = paths.notes_dir()
+        self._killed_by: int | None = None
+
+    def run(self, words: list[str]) -> End:
+        taken = [number for number in (*ENDING, *HANDED_ON) if signal.getsignal(number) is not signal.SIG_IGN]
+        old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, [*taken, *STOPPING, signal.SIGCHLD])
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a caller that ignored it would leave us nothing to wait for
+        self._bind()
+        try:
+            pid = self._spawn(words, old_mask)
+        except OSError as error:
+            code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+            self._tell(End(code, None), is_gone=True)
+            from jobd.cli.main import fail
+
+            return End(fail("Salloc", f"{words[0]}: {error.strerror}", code), None)
+        note = notes.Note(self._job.token, pid, _start_ticks(pid))
+        self._write(note)
+        self._say(f"job {self._job.job_id} runs {words[0]} (pid {pid})")
+        end = self._watch(pid, [*taken, signal.SIGCHLD])
+        self._write(note._replace(is_over=True, exit_code=end.exit_code, signal=end.signal))
+        self._finish(end, taken)
+        return end
+
+    def _bind(self) -> None:
+        if self._job.cpus:
+            try:
+                os.sched_setaffinity(0, self._job.cpus)
+            except OSError as error:
+                self._say(f"not bound to processors {self._job.cpus}: {error.strerror}")
+
+    def _spawn(self, words: list[str], old_mask: set[signal.Signals]) -> int:
+        variables = environment(self._grant)
+        options = {"setsigmask": old_mask, "setsigdef": _python_ignores()}
+        try:
+            return os.posix_spawnp(words[0], words, variables, **options)  # type: ignore[arg-type]
+        except OSError as error:
+            if error.errno != 8:  # ENOEXEC: a script without #!, which every shell and execvp(3) give to sh
+                raise
+            import shutil
+
+            path = shutil.which(words[0]) or words[0]
+            return os.posix_spawn("/bin/sh", ["sh", path, *words[1:]], variables, **options)  # type: ignore[arg-type]
+
+    # ---- while it runs
+    def _watch(self, pid: int, taken: list[int]) -> End:
+        """Until the command is over: pass on what is its business, and stop and go on as it does."""
+        while True:
+            end = self._reap(pid)
+            if end is not None:
+                return end
+            info = signal.sigwaitinfo(taken)
+            if info.si_signo == signal.SIGCHLD:
+                continue
+            if info.si_signo in ENDING and info.si_code > SI_USER_MAX:
+                continue  # Ctrl-C, Ctrl-\ or a hang-up: the command got it too, and it is for it to act
+            _send(pid, info.si_signo if info.si_signo not in ENDING else signal.SIGTERM)
+            if info.si_signo in ENDING and self._killed_by is None:
+                self._killed_by = info.si_signo
+                _send(pid, signal.SIGCONT)
+                self._tell_killed(info.si_signo)
+
+    def _reap(self, pid: int) -> End | None:
+        """Look at all children that have changed; the end of the command if it is over."""
+        end = None
+        while True:
+            try:
+                reaped, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                return end
+            if reaped == 0:
+                return end
+            if reaped != pid:
+                continue  # an orphan that became ours
+            if os.WIFSTOPPED(status):
+                self._stop_with(pid, os.WSTOPSIG(status))
+            elif os.WIFSIGNALED(status):
+                end = End(None, os.WTERMSIG(status))
+            else:
+                end = End(os.WEXITSTATUS(status), None)
+
+    def _stop_with(self, pid: int, number: int) -> None:
+        """The command has stopped (Ctrl-Z): stop as it did, so that the shell sees it; go on together."""
+        if number in STOPPING:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+            os.kill(os.getpid(), number)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        else:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        _send(pid, signal.SIGCONT)
+
+    # ---- its end
+    def _finish(self, end: End, taken: list[signal.Signals]) -> None:
+        """Tell the end; if processes are left, tell it, and wait until the agent has ended them."""
+        is_gone = not _has_children() or self._grant.leftovers == "leave"
+        is_told = self._tell(end, is_gone=is_gone)
+        if not is_gone and is_told:
+            while _has_children():
+                # Wakes for each of them, and for whoever has no patience; the agent sees to it that it ends.
+                info = signal.sigwaitinfo([*taken, signal.SIGCHLD])
+                if info.si_signo != signal.SIGCHLD and info.si_code <= SI_USER_MAX:
+                    break
+            is_told = self._tell(end, is_gone=not _has_children())
+        if is_told and not _has_children():
+            notes.remove(self._folder, self._job.job_id)
+
+    def _tell(self, end: End, *, is_gone: bool) -> bool:
+        """Tell the server; False if there is none: then the note tells it, through the agent."""
+        return self._request(
+            m.Ended(self._job.job_id, self._job.token, end.exit_code, end.signal, is_gone)
+        )
+
+    def _tell_killed(self, number: int) -> None:
+        self._request(m.Killed(self._job.job_id, self._job.token, number))
+
+    def _request(self, request: m.Ended | m.Killed) -> bool:
+        if not is_server_alive():
+            return False
+        try:
+            self._client.patient_for(TELL_S).request(request)
+            return True
+        except JobdError as error:
+            self._say(f"the server was not told of the end: {error}")
+            return False
+
+    def _write(self, note: notes.Note) -> None:
+        try:
+            notes.write(self._folder, self._job.job_id, note)
+        except OSError as error:
+            self._say(f"no note was left: {error.strerror}")
+
+
+def _has_children() -> bool:
+    """Reap what is over; whether something is left. As subreaper we are the parent of all orphans, so this is all there is."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _python_ignores() -> list[int]:
+    """Signals that Python ignores and its caller did not."""
+    return [signal.SIGPIPE, signal.SIGXFSZ]
+
+
+def _start_ticks(pid: int) -> int:
+    """When our child started, in clock ticks since boot (proc(5)); it cannot be gone before we reap it."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[19])
+
+
+def _die_by(number: int) -> None:
+    """End by the same signal, without a core file of our own."""
+    sys.stderr.flush()
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # a signal that does not end us, which cannot be: as the shells count
+
+
+__all__ = ["become_subreaper", "environment", "missing", "run_command"]

@@ -1,0 +1,145 @@
+"""What clients and agents report → the events that it means. Pure: reads the world, changes nothing.
+
+A report may come late, twice, or about a job that is long over. Then it means nothing, and that is no error.
+"""
+
+from jobd.core import tree
+from jobd.core.events import Completed, Ended, Event, LimitsSet, Resumed, Submitted, Suspended
+from jobd.core.job import Completing, Job, Now, Outcome, Running, Spec, Waiting
+from jobd.core.world import World
+from jobd.errors import ParentEnding, Refused, TooManyJobs, TooManyProcs
+from jobd.limits import TREE_DEPTH_MAX
+from jobd.states import Cause
+from jobd.units import plural
+
+
+def submitted(
+    world: World, spec: Spec, *, parent_id: int | None, jobs_max: int, now: Now
+) -> list[Event]:
+    """A new job, if it may enter the queue.
+
+    Raises:
+        TooManyProcs: it asks for more procs than one job may have.
+        ParentEnding: its parent is being ended.
+        TooManyJobs: the queue is full.
+        Refused: the tree is too deep.
+    """
+    if spec.nb_proc > world.nb_proc_max:
+        raise TooManyProcs(
+            f"{plural(spec.nb_proc, 'proc')} asked for, but nb_proc_max is {world.nb_proc_max} "
+            f"(jobctl set-nb-proc-max {spec.nb_proc} raises it)"
+        )
+    if len(world.jobs) >= jobs_max:
+        raise TooManyJobs(f"{len(world.jobs)} jobs live already, which is jobs_max (see config.toml)")
+    parent = world.jobs.get(parent_id) if parent_id is not None else None
+    job_id = world.next_job_id
+    if parent is None:
+        return [Submitted(Job(job_id, None, job_id, now.wall_s, spec, Waiting()))]
+    if not isinstance(parent.phase, Running):
+        raise ParentEnding(f"job {parent.job_id}, inside which this was called, is being ended")
+    if tree.depth(world, parent) + 1 >= TREE_DEPTH_MAX:
+        raise Refused(f"job {parent.job_id} has {TREE_DEPTH_MAX} ancestors: no deeper tree is taken")
+    job = Job(job_id, parent.job_id, parent.root_id, now.wall_s, spec, Waiting())
+    events: list[Event] = [Submitted(job)]
+    if parent.job_id not in world.children:
+        events.append(Suspended(parent.job_id))
+    return events
+
+
+def exited(world: World, job_id: int, outcome: Outcome, *, is_gone: bool, now: Now) -> list[Event]:
+    """A job's command is over; `is_gone`: and it left no process.
+
+    A signal that somebody outside sends ends the whole tree; any other end is the job's own affair, but for its children.
+    """
+    job = world.jobs.get(job_id)
+    if job is None:
+        return []
+    if job.is_waiting:  # its Salloc never ran a command: it left
+        return with_resumed(world, [Ended(job_id, now.wall_s, outcome)])
+    events: list[Event] = []
+    if isinstance(job.phase, Running):
+        if outcome.is_from_outside and outcome.cause is Cause.SELF:
+            outcome = outcome._replace(cause=Cause.SIGNALLED)
+            events = tree.killed(world, job, outcome, now)
+        else:
+            events = tree.cut_short(world, job, outcome, now)
+    elif isinstance(job.phase, Completing) and not job.phase.outcome.is_known and outcome.is_known:
+        events = [Completed(job_id, outcome)]
+    if is_gone:
+        # One event says it all: the end takes the place of the job's own Completed.
+        events = [event for event in events if getattr(event, "job_id", None) != job_id]
+        events.append(Ended(job_id, now.wall_s, outcome))
+    return with_resumed(world, events)
+
+
+def gone(world: World, job_id: int, outcome: Outcome, now: Now) -> list[Event]:
+    """The agent says: the Salloc and all processes of the job are gone."""
+    return exited(world, job_id, outcome, is_gone=True, now=now)
+
+
+def lost(world: World, job_id: int, signal: int | None, now: Now) -> list[Event]:
+    """A Salloc vanished without a word. While it waited it just leaves the queue; while it ran its tree is killed."""
+    job = world.jobs.get(job_id)
+    if job is None:
+        return []
+    if job.is_waiting:
+        return with_resumed(world, [Ended(job_id, now.wall_s, Outcome(Cause.CLIENT_GONE))])
+    return signalled(world, job_id, signal, now)
+
+
+def signalled(world: World, job_id: int, signal: int | None, now: Now) -> list[Event]:
+    """A running Salloc was sent a signal meant to end it: its tree ends. The command's own end is still to be learnt."""
+    job = world.jobs.get(job_id)
+    if job is None or not isinstance(job.phase, Running):
+        return []
+    return with_resumed(world, tree.killed(world, job, Outcome(Cause.SIGNALLED), now))
+
+
+def deleted(world: World, job_ids: list[int], cause: Cause, now: Now) -> list[Event]:
+    """Somebody asks for the end of these living jobs, each with its tree."""
+    events: list[Event] = []
+    seen: set[int] = set()
+    for job_id in job_ids:
+        if job_id in seen:
+            continue
+        for event in tree.killed(world, world.jobs[job_id], Outcome(cause), now):
+            assert isinstance(event, Completed | Ended)
+            if event.job_id not in seen:
+                seen.add(event.job_id)
+                events.append(event)
+    return with_resumed(world, events)
+
+
+def timed_out(world: World, job_id: int, now: Now) -> list[Event]:
+    """A running job's time limit is over."""
+    job = world.jobs[job_id]
+    return with_resumed(world, tree.cut_short(world, job, Outcome(Cause.TIME_LIMIT), now))
+
+
+def limits_set(world: World, nb_proc: int, nb_proc_max: int, now: Now) -> list[Event]:
+    """New limits; waiting jobs that ask for more than nb_proc_max are cancelled."""
+    events: list[Event] = []
+    for shape, keys in world.shapes.items():
+        if shape[0] > nb_proc_max:
+            events += [Ended(key[2], now.wall_s, Outcome(Cause.NB_PROC_MAX)) for key in keys]
+    return [LimitsSet(nb_proc, nb_proc_max), *with_resumed(world, events)]
+
+
+def with_resumed(world: World, events: list[Event]) -> list[Event]:
+    """The events, with a Resumed after each Ended that leaves a living parent without children."""
+    left: dict[int, int] = {}  # parent → children that still live at this point
+    ended: set[int] = set()
+    result: list[Event] = []
+    for event in events:
+        result.append(event)
+        if not isinstance(event, Ended):
+            continue
+        ended.add(event.job_id)
+        job = world.jobs[event.job_id]
+        parent_id = job.parent_id
+        if parent_id is None or parent_id not in world.children or parent_id in ended:
+            continue
+        left[parent_id] = left.get(parent_id, len(world.children[parent_id])) - 1
+        if left[parent_id] == 0:
+            result.append(Resumed(parent_id))
+    return result

@@ -1,0 +1,33 @@
+"""ended: a Salloc's command is over."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jobd.core import reports
+from jobd.core.job import Outcome
+from jobd.daemon.peers import Peer
+from jobd.errors import UsageError
+from jobd.states import Cause
+from jobd.wire.messages import Done, Ended
+
+if TYPE_CHECKING:
+    from jobd.daemon.loop import Server
+
+
+def handle(server: "Server", peer: Peer, request: Ended) -> Callable[[], Done]:
+    """Take note of the end. One that is told twice, or of a job that is long over, is as good as told.
+
+    Raises:
+        UsageError: it is no end.
+    """
+    if (request.exit_code is None) == (request.signal is None):
+        raise UsageError("an end is an exit code or a signal")
+    job = server.world.jobs.get(request.job_id)
+    if job is not None and job.spec.token == request.token and job.is_holding:
+        outcome = Outcome(Cause.SELF, request.exit_code, request.signal)
+        server.admit(
+            reports.exited(
+                server.world, job.job_id, outcome, is_gone=request.is_gone, now=server.now
+            )
+        )
+    return Done

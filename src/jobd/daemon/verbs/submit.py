@@ -1,0 +1,129 @@
+"""submit: queue a Salloc."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jobd.core import reports
+from jobd.core.job import Job, Spec
+from jobd.daemon.peers import Identity, Peer, identify
+from jobd.errors import Refused, Stopping, UsageError
+from jobd.limits import (
+    COMMAND_CHARS_MAX,
+    NAME_CHARS_MAX,
+    NB_PROC_LIMIT,
+    PATH_CHARS_MAX,
+    PRIORITY_LIMIT,
+    TIME_LIMIT_S_MAX,
+    TOKEN_CHARS_MAX,
+)
+from jobd.states import OnKill
+from jobd.wire.messages import Grant, Submit
+
+if TYPE_CHECKING:
+    from jobd.daemon.loop import Server
+
+
+def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]:
+    """Queue it, once for each token.
+
+    Raises:
+        JobdError: it makes no sense, asks for too much, or comes from inside a job that is being ended.
+    """
+    job = _known(server, request)
+    if job is None:
+        _check(request)
+        if server.stop_asked:
+            raise Stopping("the server is stopping and takes no more jobs")
+        identity, ancestors = identify(peer, server.lookup)
+        parent_id = _parent_id(server, request, ancestors)
+        events = reports.submitted(
+            server.world,
+            _spec(server, request, identity, parent_id),
+            parent_id=parent_id,
+            jobs_max=server.config.jobs_max,
+            now=server.now,
+        )
+        job_id = server.world.next_job_id
+        server.admit(events)
+    else:
+        job_id = job.job_id
+
+    def grant() -> Grant:
+        latest = server.latest(job_id) or job
+        assert latest is not None
+        config = server.config
+        return Grant(
+            server.row(latest), server.facts.server_id, config.thread_variables, config.leftovers
+        )
+
+    return grant
+
+
+def _known(server: "Server", request: Submit) -> Job | None:
+    """The job that this submission made when it was sent before."""
+    job_id = server.world.by_token.get(request.token)
+    if job_id is not None:
+        return server.world.jobs[job_id]
+    # Only a repeated one can be over already; asking the journal each time would cost every submission.
+    return server.journal.job_of_token(request.token) if request.is_again else None
+
+
+def _check(request: Submit) -> None:
+    if not 0 < len(request.token) <= TOKEN_CHARS_MAX or not request.token.isalnum():
+        raise UsageError("a submission needs a token of letters and digits")
+    if not 1 <= request.nb_proc <= NB_PROC_LIMIT:
+        raise UsageError(f"{request.nb_proc} procs: at least 1 and at most {NB_PROC_LIMIT}")
+    if not request.command or sum(map(len, request.command)) > COMMAND_CHARS_MAX:
+        raise UsageError(f"a command of 1 to {COMMAND_CHARS_MAX} characters is needed")
+    if len(request.name) > NAME_CHARS_MAX or len(request.cwd) > PATH_CHARS_MAX:
+        raise UsageError("a name or a folder is too long")
+    if request.priority is not None and abs(request.priority) > PRIORITY_LIMIT:
+        raise UsageError(f"priority {request.priority}: from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}")
+    if request.time_limit_s is not None and not 1 <= request.time_limit_s <= TIME_LIMIT_S_MAX:
+        raise UsageError(f"time limit {request.time_limit_s} s: from 1 s to ten years")
+    if request.on_kill not in ("", OnKill.TREE.value, OnKill.BELOW.value):
+        raise UsageError(f"on-kill {request.on_kill[:40]!r}: tree or below")
+
+
+def _parent_id(server: "Server", request: Submit, ancestors: list[Identity]) -> int | None:
+    """The living job inside which the Salloc was called.
+
+    The kernel's word on ancestors goes first. Where it is hidden (a process whose parents are gone) the caller's JOBD_JOB_ID
+    counts, if it was set by this server and that job still lives.
+    """
+    world = server.world
+    for ancestor in ancestors:
+        for job_id in world.by_process.get((ancestor.pid, ancestor.start_ticks), ()):
+            if world.jobs[job_id].is_holding:
+                return job_id
+    claimed = request.claimed_job_id
+    if claimed is not None and request.claimed_server_id == server.facts.server_id:
+        job = world.jobs.get(claimed)
+        if job is not None and job.is_holding:
+            return claimed
+    return None
+
+
+def _spec(server: "Server", request: Submit, identity: Identity, parent_id: int | None) -> Spec:
+    parent = server.world.jobs[parent_id] if parent_id is not None else None
+    priority = request.priority
+    if priority is None:
+        priority = parent.spec.priority if parent is not None else 0
+    on_kill = OnKill(request.on_kill) if request.on_kill else server.config.on_kill
+    if "\0" in request.name or "\0" in request.cwd:
+        raise Refused("a name or a folder has a zero byte")
+    return Spec(
+        request.token,
+        "salloc",
+        request.nb_proc,
+        tuple(request.command),
+        request.name,
+        request.cwd,
+        server.facts.user,
+        priority,
+        request.time_limit_s,
+        request.is_bound,
+        on_kill,
+        identity.pid,
+        identity.start_ticks,
+    )

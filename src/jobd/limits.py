@@ -1,0 +1,20 @@
+"""A limit on everything, each with its reason. What a user may change stands in daemon/config.py."""
+
+REQUEST_BYTES_MAX = 1 << 20  # the longest request: a Salloc's command line cut to COMMAND_CHARS_MAX, with room
+REPLY_BYTES_MAX = 64 << 20  # a page of PAGE_ROWS_MAX rows with the longest command lines
+AGENT_BYTES_MAX = 16 << 20  # the list of everything an agent watches, 100,000 jobs
+PAGE_ROWS_MAX = 2000  # rows in one reply: some 20 ms of the server's time
+COMMAND_CHARS_MAX = 4096  # of a command line, for the record; Salloc itself runs the whole
+NAME_CHARS_MAX = 256
+PATH_CHARS_MAX = 4096  # PATH_MAX of Linux
+TOKEN_CHARS_MAX = 64
+TEXT_CHARS_MAX = 1 << 16  # any other text in a message
+LIST_ITEMS_MAX = 100_000  # any list in a message
+IDS_MAX = 10_000  # job numbers in one request
+NB_PROC_LIMIT = 1 << 20  # beyond any machine; keeps sums far from overflow
+PRIORITY_LIMIT = 1 << 30
+TIME_LIMIT_S_MAX = 10 * 365 * 86400  # ten years: longer is a typing error
+TREE_DEPTH_MAX = 1000  # ancestors of a job; deeper is a runaway recursion
+SOCKET_PATH_BYTES_MAX = 107  # sun_path of Linux, less the final zero
+EVENTS_PAGE_MAX = 2000
+PARENTS_LOOKED_UP_MAX = 256  # processes between a client and its job

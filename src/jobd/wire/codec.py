@@ -1,0 +1,158 @@
+"""Bytes ⇄ message: checked, bounded, versioned. Nothing here trusts what it reads.
+
+A request is [PROTOCOL, verb, [field, …]]; a reply [PROTOCOL, "ok", [field, …]] or [PROTOCOL, "error", [name, text]].
+A peer of another release may send fewer or more fields: missing ones take their defaults, surplus ones are ignored.
+Text travels as UTF-8; bytes of a command line that are none travel as Python's surrogate escapes and come back exact.
+"""
+
+import types
+from typing import Any, get_args, get_origin
+
+import msgpack
+
+from jobd.errors import JobdError, WireError, from_name
+from jobd.limits import LIST_ITEMS_MAX, TEXT_CHARS_MAX
+from jobd.wire.verbs import VERB_OF, VERBS
+
+PROTOCOL = 1
+
+
+def pack(value: Any) -> bytes:
+    """msgpack bytes of plain data."""
+    return msgpack.packb(value, unicode_errors="surrogateescape")  # type: ignore[no-any-return]
+
+
+def unpack(data: bytes | memoryview) -> Any:
+    """Plain data of msgpack bytes.
+
+    Raises:
+        WireError: not msgpack, or too deep or long for its own length.
+    """
+    try:
+        return msgpack.unpackb(data, unicode_errors="surrogateescape", strict_map_key=False)
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        raise WireError(f"not msgpack: {type(error).__name__}") from error
+
+
+def encode_request(request: Any) -> bytes:
+    """The bytes of a request."""
+    return pack([PROTOCOL, VERB_OF[type(request)], request])
+
+
+def decode_request(data: bytes | memoryview) -> tuple[str, Any]:
+    """(verb, request) of bytes from anybody.
+
+    Raises:
+        WireError: anything but a request that this server understands.
+    """
+    name, fields = _envelope(data)
+    verb = VERBS.get(name)
+    if verb is None:
+        raise WireError(f"no verb {name[:40]!r} (is the client newer than the server?)")
+    return name, build(verb.request, fields)
+
+
+def encode_reply(reply: Any) -> bytes:
+    """The bytes of a reply."""
+    return pack([PROTOCOL, "ok", reply])
+
+
+def encode_error(error: JobdError) -> bytes:
+    """The bytes of a refusal."""
+    return pack([PROTOCOL, "error", [error.name, str(error)]])
+
+
+def decode_reply(verb: str, data: bytes | memoryview) -> Any:
+    """The reply to `verb`.
+
+    Raises:
+        JobdError: what the server refused with, as the class it named.
+        WireError: the bytes are no reply.
+    """
+    name, fields = _envelope(data)
+    if name == "error":
+        if len(fields) < 2 or not all(type(field) is str for field in fields[:2]):
+            raise WireError("an error reply without its text")
+        raise from_name(fields[0], fields[1])
+    if name != "ok":
+        raise WireError(f"neither ok nor error: {name[:40]!r}")
+    return build(VERBS[verb].reply, fields)
+
+
+def encode_named(table: dict[str, type[Any]], message: Any) -> bytes:
+    """The bytes of a message between server and agent."""
+    for name, cls in table.items():
+        if cls is type(message):
+            return pack([PROTOCOL, name, message])
+    raise AssertionError(f"{type(message).__name__} is not in the table")
+
+
+def decode_named(table: dict[str, type[Any]], data: bytes | memoryview) -> Any:
+    """A message between server and agent.
+
+    Raises:
+        WireError: it is not in the table, or malformed.
+    """
+    name, fields = _envelope(data)
+    cls = table.get(name)
+    if cls is None:
+        raise WireError(f"unknown message {name[:40]!r}")
+    return build(cls, fields)
+
+
+def build(cls: type[Any], fields: list[Any]) -> Any:
+    """A message of class `cls` from plain fields, each checked against its annotation.
+
+    Raises:
+        WireError: a field is missing, or is not of its type.
+    """
+    names: tuple[str, ...] = cls._fields
+    annotations = cls.__annotations__
+    defaults = cls._field_defaults
+    values = []
+    for index, name in enumerate(names):
+        if index < len(fields):
+            values.append(_checked(fields[index], annotations[name], f"{cls.__name__}.{name}"))
+        elif name in defaults:
+            break  # and so all that follow have defaults
+        else:
+            raise WireError(f"{cls.__name__}.{name} is missing")
+    return cls(*values)
+
+
+def _envelope(data: bytes | memoryview) -> tuple[str, list[Any]]:
+    message = unpack(data)
+    if type(message) is not list or len(message) != 3:
+        raise WireError("no message of jobd")
+    protocol, name, fields = message
+    if type(protocol) is not int or type(name) is not str or type(fields) is not list:
+        raise WireError("no message of jobd")
+    if protocol != PROTOCOL:
+        raise WireError(f"protocol {protocol}, here {PROTOCOL} (upgrade the older side)")
+    return name, fields
+
+
+def _checked(value: Any, annotation: Any, where: str) -> Any:
+    kind = type(value)
+    if annotation is kind:
+        if kind is str and len(value) > TEXT_CHARS_MAX:
+            raise WireError(f"{where}: text of {len(value)} characters, at most {TEXT_CHARS_MAX}")
+        if kind is float and value != value:
+            raise WireError(f"{where}: not a number")
+        return value
+    if annotation is float and kind is int:
+        return float(value)
+    if isinstance(annotation, types.UnionType):
+        if value is None:
+            return None
+        for option in get_args(annotation):
+            if option is not type(None):
+                return _checked(value, option, where)
+    if get_origin(annotation) is list and kind is list:
+        if len(value) > LIST_ITEMS_MAX:
+            raise WireError(f"{where}: list of {len(value)} items, at most {LIST_ITEMS_MAX}")
+        (item,) = get_args(annotation)
+        return [_checked(element, item, where) for element in value]
+    if hasattr(annotation, "_fields") and kind is list:
+        return build(annotation, value)
+    raise WireError(f"{where}: {kind.__name__} where {annotation} is due")
