@@ -6,6 +6,7 @@ comes, the client looks whether the server lives, waits or starts it, and asks a
 This module is on every client's way to its start, so it imports nothing that a running Salloc does not need.
 """
 
+import itertools
 import os
 import socket as sockets
 import struct
@@ -23,10 +24,13 @@ from jobd.wire.verbs import VERB_OF
 
 LOOK_AGAIN_S = 2.0  # a silent server is looked for this often
 DEADLINE_S = 30.0
+NEVER_MS = 24 * 3600 * 1000
 RESTART_PAUSE_S = 0.05  # between two looks for a server that is on its way up
 
 # CLOSED is what a refused connection says, DISCONNECTED one that stood.
 _STANDS_OR_NOT = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+
+_numbers = itertools.count()  # of the monitors' endpoints, which must differ
 
 
 class Client:
@@ -43,7 +47,7 @@ class Client:
         """
         self._is_starting = is_starting
         self._deadline_s = deadline_s
-        self._context = zmq.Context.instance()
+        self._context: Any = zmq.Context.instance()
         self._socket: Any = None
         self._sent: tuple[str, bytes] | None = None
 
@@ -68,6 +72,8 @@ class Client:
             NoServer: there is none, and none could be started.
         """
         self._sent = (VERB_OF[type(request)], codec.encode_request(request))
+        if self._socket is not None and not self._is_standing():
+            self.close()  # the server we knew has gone; another may be there
         if self._socket is None:
             if not os.path.exists(paths.control_socket()):
                 self._find_server(time.monotonic() + self._deadline_s)
@@ -90,9 +96,8 @@ class Client:
                     f"the server has not answered for {self._deadline_s:.0f} s ({paths.control_socket()})"
                 )
             ready = dict(self._poller.poll(min(left_s, LOOK_AGAIN_S) * 1000))
-            if self._socket in ready:
-                break
-            if ready and self._is_standing():
+            # What was answered before the connection ended has been delivered before its end is told.
+            if ready and (self._is_standing() or self._socket.poll(0)):
                 continue
             if not ready and is_listening():
                 continue  # alive and busy: our request stands in its queue
@@ -106,22 +111,24 @@ class Client:
 
     def _is_standing(self) -> bool:
         """Whether the connection on which we asked stands, by the last of the monitor's words."""
-        number = zmq.EVENT_HANDSHAKE_SUCCEEDED
         while self._monitor.poll(0):
             (number,) = struct.unpack_from("=H", self._monitor.recv_multipart()[0])
-        return bool(number == zmq.EVENT_HANDSHAKE_SUCCEEDED)
+            self._stands = number == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        return self._stands
 
     def _connect(self) -> None:
         socket: Any = self._context.socket(zmq.REQ)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.MAXMSGSIZE, REPLY_BYTES_MAX)
         # A socket that reconnects by itself would wake a stopped server (jobd.socket) for nothing, and would lose what it had asked.
-        socket.setsockopt(zmq.RECONNECT_IVL, -1)
-        endpoint = f"inproc://client-{id(self)}-{time.monotonic_ns()}"
+        # Not by -1 ("never"): that drops an answer which came just before the connection ended.
+        socket.setsockopt(zmq.RECONNECT_IVL, NEVER_MS)
+        endpoint = f"inproc://client-{next(_numbers)}"
         socket.monitor(endpoint, _STANDS_OR_NOT)
         self._monitor: Any = self._context.socket(zmq.PAIR)
         self._monitor.setsockopt(zmq.LINGER, 0)
         self._monitor.connect(endpoint)
+        self._stands = True  # until the monitor says otherwise: it may be on its way
         self._poller: Any = zmq.Poller()
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
@@ -178,13 +185,13 @@ class Events:
 
     def __init__(self, topic: bytes) -> None:
         """Subscribe to all topics that begin with `topic`."""
-        context = zmq.Context.instance()
+        context: Any = zmq.Context.instance()
         self.socket: Any = context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, 100_000)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
-        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
-        endpoint = f"inproc://events-{id(self)}"
+        self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+        endpoint = f"inproc://events-{next(_numbers)}"
         self.socket.monitor(endpoint, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         self.monitor: Any = context.socket(zmq.PAIR)
         self.monitor.setsockopt(zmq.LINGER, 0)
@@ -199,7 +206,7 @@ class Events:
         Raises:
             WireError: what came is no event.
         """
-        poller = zmq.Poller()
+        poller: Any = zmq.Poller()
         poller.register(self.socket, zmq.POLLIN)
         poller.register(self.monitor, zmq.POLLIN)
         ready = dict(poller.poll(None if timeout_s is None else max(0.0, timeout_s * 1000)))

@@ -3,15 +3,18 @@
 Loaded only by a client that found no server.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from jobd import paths
 from jobd.errors import ConfigError, JobdError, NoServer
 
-READY_S = 30.0
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 HINT = "start one with: Sserver N, or systemctl --user start jobd"
 
 
@@ -84,22 +87,26 @@ def _start_unit() -> None:
 def _start_daemon(nb_proc: int | None) -> None:
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
-    command = [sys.executable, "-m", "jobd.daemon.main", "--ready-fd", str(writer)]
+    # Through a shell that ends at once, so that the server is nobody's child: a Salloc that starts it would else wait for its end.
+    command = ["/bin/sh", "-c", '"$@" &', "sh"]
+    command += [sys.executable, "-m", "jobd.daemon.main", "--ready-fd", str(writer)]
     if nb_proc is not None:
         command += ["--nb-proc", str(nb_proc)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBD_")}
     try:
         paths.make_private(paths.state_dir())
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd="/",
-            pass_fds=(writer,),
-            start_new_session=True,
-        )
+        with _no_subreaper():
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                cwd="/",
+                pass_fds=(writer,),
+                start_new_session=True,
+                check=False,
+            )
     except (OSError, JobdError) as error:
         raise NoServer(f"the server cannot be started: {error}") from error
     finally:
@@ -107,6 +114,19 @@ def _start_daemon(nb_proc: int | None) -> None:
     with os.fdopen(reader, encoding="utf-8", errors="replace") as file:
         line = file.readline().strip()  # the end of the pipe if it dies
     if line != "ready" and "runs already" not in line:
-        process.wait()
         raise NoServer(line.removeprefix("jobd: ") or f"the server ended at once (see {paths.log_file('jobd')})")
-    process.returncode = 0  # it is to outlive us: no warning that it still runs
+
+
+@contextlib.contextmanager
+def _no_subreaper() -> Iterator[None]:
+    """A Salloc adopts the orphans among its descendants; the server must not be one of them (prctl(2))."""
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    was = ctypes.c_int(0)
+    prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(was), 0, 0, 0)
+    prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_CHILD_SUBREAPER, was.value, 0, 0, 0)

@@ -19,7 +19,7 @@ def parse_time_limit_s(text: str) -> int | None:
         parts = [_natural(part) for part in clock.split(":")]
         if dash:
             days = _natural(days_text)
-            hours, minutes, seconds = (parts + [0, 0, 0])[:3]
+            hours, minutes, seconds = [*parts, 0, 0, 0][:3]
             valid = len(parts) <= 3
         else:
             days = 0
@@ -28,7 +28,7 @@ def parse_time_limit_s(text: str) -> int | None:
                 hours, minutes, seconds = parts
             else:
                 hours = 0
-                minutes, seconds = (parts + [0])[:2]
+                minutes, seconds = [*parts, 0][:2]
     except ValueError:
         valid = False
     if not valid:

@@ -25,7 +25,8 @@ from jobd.wire.verbs import FROM_AGENT, TO_AGENT
 log = logging.getLogger("jobd.agent")
 
 GRACE_DEFAULT_S = 5.0  # until a server has told its own
-LEAVE_AFTER_S = 60.0  # without a server and with nothing to watch
+LEAVE_AFTER_S = 1.0  # without a server and with nothing to watch; the next server starts another
+LEAVE_UNKNOWN_AFTER_S = 60.0  # … but with something to tell that nobody else knows
 SALLOC_EXIT_S = 5.0  # for a Salloc to leave after its job's last process
 
 
@@ -188,6 +189,7 @@ class Agent:
         client = watch.client
         if client.is_gone:
             watch.gone = m.Gone(watch.job_id, *watch.outcome())
+            self._idle_since_s = now_s
             self._say(watch.gone)
         elif not watch.is_alone:
             pass  # a program with several jobs tells the end of each itself
@@ -227,25 +229,34 @@ class Agent:
                 due.append(watch.killing.look_at_s)
             elif watch.client_end_at_s is not None and watch.gone is None:
                 due.append(watch.client_end_at_s)
-        if not self._watches and not self.is_connected:
-            due.append(self._idle_since_s + LEAVE_AFTER_S)
+        leave_at_s = self._leave_at_s()
+        if leave_at_s is not None:
+            due.append(leave_at_s)
         return None if not due else max(0.0, (min(due) - time.monotonic()) * 1000 + 1)
 
     @property
     def may_leave(self) -> bool:
-        """Whether nobody needs this agent any more.
-
-        With a note an end is safe on disk, so that the next agent can tell it; one that only we know is kept.
-        """
+        """Whether nobody needs this agent any more."""
         if self.is_ending_all:
             return all(watch.gone is not None for watch in self._watches.values())
+        leave_at_s = self._leave_at_s()
+        return leave_at_s is not None and time.monotonic() >= leave_at_s
+
+    def _leave_at_s(self) -> float | None:
+        """When to leave if nothing happens; None for never: a server is there, or something lives that is to be watched.
+
+        With a note an end is safe on disk, so that the next agent can tell it; one that only we know is kept for a while.
+        """
         if self.is_connected and not self.was_told_bye:
-            return False
-        if not self.was_told_bye and time.monotonic() < self._idle_since_s + LEAVE_AFTER_S:
-            return False
-        return all(
-            watch.gone is not None and watch.gone.is_known for watch in self._watches.values()
-        )
+            return None
+        is_known = True
+        for watch in self._watches.values():
+            if watch.gone is None:
+                return None
+            is_known = is_known and watch.gone.is_known
+        if is_known and self.was_told_bye:
+            return 0.0
+        return self._idle_since_s + (LEAVE_AFTER_S if is_known else LEAVE_UNKNOWN_AFTER_S)
 
     # ---- small things
     def _say(self, message: Any) -> None:

@@ -22,7 +22,7 @@ from jobd.limits import AGENT_BYTES_MAX
 log = logging.getLogger("jobd.agent")
 
 RECONNECT_MS = 50  # after the server went; doubled up to
-RECONNECT_MAX_MS = 2000
+RECONNECT_MAX_MS = 250  # no more, since jobs are not killed meanwhile
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -164,7 +164,7 @@ class _Running:
             except OSError as error:
                 self._say(f"not bound to processors {self._job.cpus}: {error.strerror}")
 
-    def _spawn(self, words: list[str], old_mask: set[signal.Signals]) -> int:
+    def _spawn(self, words: list[str], old_mask: set[int | signal.Signals]) -> int:
         variables = environment(self._grant)
         options = {"setsigmask": old_mask, "setsigdef": _python_ignores()}
         try:

@@ -55,10 +55,13 @@ def exited(world: World, job_id: int, outcome: Outcome, *, is_gone: bool, now: N
     if job is None:
         return []
     if job.is_waiting:  # its Salloc never ran a command: it left
+        if not outcome.is_known:
+            outcome = outcome._replace(cause=Cause.CLIENT_GONE)
         return with_resumed(world, [Ended(job_id, now.wall_s, outcome)])
     events: list[Event] = []
     if isinstance(job.phase, Running):
-        if outcome.is_from_outside and outcome.cause is Cause.SELF:
+        # An end that nobody saw is that of a Salloc that was killed; the Lost that told of it may not have arrived.
+        if (outcome.is_from_outside or not outcome.is_known) and outcome.cause is Cause.SELF:
             outcome = outcome._replace(cause=Cause.SIGNALLED)
             events = tree.killed(world, job, outcome, now)
         else:

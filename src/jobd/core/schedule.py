@@ -48,16 +48,21 @@ class _Heads:
 
 
 def plan(world: World, now: Now, policy: Policy) -> list[Decision]:
-    """All that is to be done now. Nothing is changed, and planning again after admitting it all finds nothing more."""
-    decisions: list[Decision] = [
-        TimeOut(job_id) for job_id, end_s in world.deadlines.items() if end_s <= now.mono_s
-    ]
+    """What is to be done now. Nothing is changed, and planning again after admitting starts finds nothing more.
+
+    What is overdue is decided first and alone, because its end changes what may start: waiting children end with it, and
+    a parent takes its procs back. The caller admits that and plans again.
+    """
+    overdue = [job_id for job_id, end_s in world.deadlines.items() if end_s <= now.mono_s]
+    if overdue:
+        return [TimeOut(job_id) for job_id in sorted(overdue)]
+    decisions: list[Decision] = []
     if world.nb_proc == 0 or not world.waiting:
         return decisions
     used = world.used
     busy = set(world.busy)
     passes = list(world.passes)
-    running = []  # (end of the time limit, procs) of what this plan starts
+    running: list[tuple[float | None, int]] = []  # (end of the time limit, procs) of what this plan starts
     heads = _Heads(world)
     while used < world.nb_proc:
         fitting: list[tuple[Key, Shape]] = []

@@ -126,6 +126,8 @@ class World:
             if isinstance(phase, Running) and job.spec.time_limit_s is not None:
                 left_s = phase.started_at + job.spec.time_limit_s - now.wall_s
                 self.deadlines.setdefault(job_id, now.mono_s + left_s)
+            elif isinstance(phase, Completing):
+                self.deadlines.pop(job_id, None)  # it is being ended already
 
     def _leave(self, job: Job) -> None:
         job_id = job.job_id
@@ -147,8 +149,6 @@ class World:
             if not suspended:
                 self.used -= self.cost(job)
             del self.holding[job_id]
-            if isinstance(phase, Completing):
-                self.deadlines.pop(job_id, None)
 
     def _remove(self, job: Job) -> None:
         """Take out a job that is over, and give its parent its procs back if it was the last child."""

@@ -12,9 +12,9 @@ from jobd.core import life, reports
 from jobd.core.decisions import Start, TimeOut
 from jobd.core.events import KINDS, Completed, Ended, Event, LimitsSet, Started, Submitted
 from jobd.core.job import Completing, Finished, Job, Now, Outcome
-from jobd.core.schedule import next_deadline_s, plan
+from jobd.core.schedule import Policy, next_deadline_s, plan
 from jobd.core.world import World
-from jobd.daemon.config import Config
+from jobd.settings import Config
 from jobd.daemon.peers import Lookup, Peer, look_up
 from jobd.daemon.rows import row_of, rows_of
 from jobd.daemon.verbs import HANDLERS
@@ -99,6 +99,7 @@ class Server:
         self.world = world
         self.journal = journal
         self.config = config
+        self.policy = Policy(config.bypass_max, config.bypass_s)
         self.facts = facts
         self.comm = comm
         self.lookup = lookup
@@ -113,9 +114,12 @@ class Server:
     def _clear(self) -> None:
         self._events: list[tuple[int, Event, Job | None]] = []
         self._new: dict[int, Job] = {}
+        self._come_and_gone: dict[str, Job] = {}
         self._changed: dict[int, Job] = {}
         self._replies: list[tuple[Any, Callable[[], Any] | JobdError]] = []
         self._snapshots: list[int] = []
+        self._forgets: list[int] = []  # jobs that are long over, of which the agent still tells
+        self._is_agent_new = False
 
     # ---- the tick
     def tick(self, inputs: list[Input], now: Now) -> None:
@@ -188,21 +192,34 @@ class Server:
             if job is not None:
                 target = self._new if job.job_id in self._new or isinstance(event, Submitted) else self._changed
                 target[job.job_id] = job
+                if target is self._new and isinstance(event, Ended):
+                    self._come_and_gone[job.spec.token] = job
 
     def latest(self, job_id: int) -> Job | None:
         """A job as it is in this tick, also if it has just ended."""
         return self.world.jobs.get(job_id) or self._new.get(job_id) or self._changed.get(job_id)
+
+    def of_token(self, token: str) -> Job | None:
+        """The job of a submission, however long it has been over.
+
+        The journal knows only what is committed, and the world only what lives: one that has come and gone in this very tick
+        is in neither.
+        """
+        job_id = self.world.by_token.get(token)
+        if job_id is not None:
+            return self.world.jobs[job_id]
+        return self._come_and_gone.get(token) or self.journal.job_of_token(token)
 
     def _hear_agent(self, agent: bytes, message: Any) -> None:
         world, now = self.world, self.now
         if isinstance(message, m.Hello):
             self.agent, self.agent_pid = agent, message.pid
             self.comm.agent_said_hello(message)
-            self._tell_everything()
+            self._is_agent_new = True  # it is told in `act`: this tick's changes are not committed yet
         elif isinstance(message, m.Gone):
             self.admit(reports.gone(world, message.job_id, outcome_of(message), now))
-            if message.job_id not in world.jobs and message.job_id not in self._changed:
-                self._to_agent(m.Forget(message.job_id))  # long over: it missed our Forget
+            if self.latest(message.job_id) is None:
+                self._forgets.append(message.job_id)  # long over: it missed our Forget
         elif isinstance(message, m.Lost):
             self.admit(reports.lost(world, message.job_id, message.signal, now))
         elif isinstance(message, m.ScopeEnding):
@@ -212,12 +229,13 @@ class Server:
     def _plan(self) -> None:
         if self.kill_asked:
             return
-        for decision in plan(self.world, self.now, self.config.policy):
-            if isinstance(decision, Start):
-                job_id, cpus, held, is_passing = decision
-                self.admit([Started(job_id, self.now.wall_s, cpus, held, is_passing)])
-            elif isinstance(decision, TimeOut):
-                self.admit(reports.timed_out(self.world, decision.job_id, self.now))
+        for _ in range(2):  # what is overdue is decided alone, and then what may start after it
+            for decision in plan(self.world, self.now, self.policy):
+                if isinstance(decision, Start):
+                    job_id, cpus, held, is_passing = decision
+                    self.admit([Started(job_id, self.now.wall_s, cpus, held, is_passing)])
+                elif isinstance(decision, TimeOut):
+                    self.admit(reports.timed_out(self.world, decision.job_id, self.now))
 
     # ---- commit
     def _commit(self) -> None:
@@ -261,6 +279,10 @@ class Server:
                 self._to_agent(m.Kill(event.job_id, self.config.kill_grace_s))
             elif isinstance(event, Ended):
                 self._to_agent(m.Forget(event.job_id))
+        for job_id in self._forgets:
+            self._to_agent(m.Forget(job_id))
+        if self._is_agent_new:
+            self._tell_everything()
 
     def _tell_everything(self) -> None:
         """To an agent that has just come: all that it should know. What it knows already it ignores."""
@@ -289,12 +311,24 @@ class Server:
                 kind = KINDS[type(event)]
                 self.comm.publish(job_topic(job.job_id, kind) if job else server_topic(kind), body)
         for job_id in self._snapshots:
-            self._publish_now(job_id)
+            try:
+                self._publish_now(job_id)
+            except JournalError as error:
+                log.error("job %d: %s", job_id, error)  # it asks again when it reconnects
         for reply_to, build in self._replies:
-            if isinstance(build, JobdError):
-                self.comm.reply(reply_to, codec.encode_error(build))
-            else:
-                self.comm.reply(reply_to, codec.encode_reply(build()))
+            self.comm.reply(reply_to, self._reply(build))
+
+    def _reply(self, build: Callable[[], Any] | JobdError) -> bytes:
+        """The bytes of an answer. What it needs is read only now, and a failure of that is the asker's alone."""
+        if isinstance(build, JobdError):
+            return codec.encode_error(build)
+        try:
+            return codec.encode_reply(build())
+        except JobdError as error:
+            return codec.encode_error(error)
+        except Exception:
+            log.exception("an answer failed")
+            return codec.encode_error(JobdError("the server made a mistake (its log has the trace)"))
 
     def _publish_now(self, job_id: int) -> None:
         """Answer a subscription with the job as it is, so that nobody who subscribed in time waits for what has been."""
@@ -309,7 +343,7 @@ class Server:
     # ---- what handlers show
     def row(self, job: Job) -> m.JobRow:
         """The row of one job, with its reason."""
-        return rows_of(self.world, [job], self.now, self.config.policy)[0]
+        return rows_of(self.world, [job], self.now, self.policy)[0]
 
     def status(self) -> m.Status:
         """How the server is."""

@@ -17,7 +17,7 @@ from jobd import __version__, locks, paths
 from jobd.core.events import LimitsSet
 from jobd.core.job import Now
 from jobd.daemon import notify
-from jobd.daemon.config import load
+from jobd.settings import load
 from jobd.daemon.keeper import Keeper
 from jobd.daemon.loop import Facts, Server
 from jobd.daemon.recover import ended_by_reboot, recovered
@@ -96,7 +96,7 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     world = recovered(journal, tuple(sorted(os.sched_getaffinity(0))), now)
     server_id = journal.meta("server_id") or secrets.token_hex(6)
     boot_id = _boot_id()
-    sockets = Sockets(notify.listen_fd())
+    sockets = Sockets(notify.listen_fd(paths.control_socket()))
     facts = Facts(__version__, os.getpid(), os.getuid(), _user(), str(server_id), boot_id, now.wall_s)
     server = Server(world=world, journal=journal, config=config, facts=facts, comm=sockets)
     server.now = now
@@ -128,7 +128,7 @@ def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
         poller.register(socket_, zmq.POLLIN)
     signals = _signal_socket()
     poller.register(signals, zmq.POLLIN)
-    keeper = Keeper()
+    keeper = Keeper(grace_s=server.config.kill_grace_s)
     followed: int | None = None
     watchdog_s = notify.watchdog_s()
     sign_of_life_s = 0.0

@@ -1,7 +1,12 @@
-"""What systemd is told: sd_notify(3), one datagram each. Without NOTIFY_SOCKET nothing is said."""
+"""What passes between us and systemd: sd_notify(3), one datagram each, and the socket it opened for us (sd_listen_fds(3)).
+
+Without NOTIFY_SOCKET nothing is said.
+"""
 
 import os
 import socket
+
+LISTEN_FD = 3  # SD_LISTEN_FDS_START
 
 
 def notify(text: str) -> None:
@@ -11,11 +16,11 @@ def notify(text: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.sendto(text.encode(), address)
-        except OSError:
-            pass  # a manager that went away needs no news
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.sendto(text.encode(errors="replace"), address)
+    except OSError:
+        pass  # a manager that went away needs no news
 
 
 def watchdog_s() -> float | None:
@@ -29,8 +34,24 @@ def watchdog_s() -> float | None:
     return patience_s / 2 if patience_s > 0 else None
 
 
-def listen_fd() -> int | None:
-    """The listening control socket, if systemd opened it for us (sd_listen_fds(3))."""
+def listen_fd(path: str) -> int | None:
+    """The listening control socket, if systemd opened it for us and it still is the one that clients find at `path`.
+
+    The caller holds the server's lock, so whoever else listens there can only be systemd. Where a server outside systemd has
+    put its own socket in place, the one that we were given is out of everybody's reach, and None is returned.
+    """
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         return None
-    return 3
+    try:
+        # The agent must not keep it open: clients would connect to a server that is not there.
+        os.set_inheritable(LISTEN_FD, False)
+        # A client that is gone before it was accepted must not stop us.
+        os.set_blocking(LISTEN_FD, False)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+            probe.setblocking(False)
+            probe.connect(path)
+    except BlockingIOError:
+        return LISTEN_FD  # its queue is full, so somebody listens
+    except OSError:
+        return None
+    return LISTEN_FD

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from jobd.core.job import Completing, Finished, Job, Now, Outcome, Running
+from jobd.core.job import Completing, Finished, Job, Now, Outcome, Running, Waiting
 from jobd.core.reasons import Holders, holders, reason
 from jobd.core.schedule import Policy
 from jobd.core.world import World
@@ -45,17 +45,18 @@ def row_of(world: World, job: Job, *, reason_code: str = "None", reason_text: st
     ended_at: float | None = None
     cpus: tuple[int, ...] = ()
     children = sorted(world.children.get(job.job_id, ()))
-    if isinstance(phase, Running):
+    if type(phase) is Waiting:  # first, since a long list is a long queue
+        state = JobState.PENDING
+    elif isinstance(phase, Running):
         state = JobState.SUSPENDED if children else JobState.RUNNING
         started_at, cpus = phase.started_at, phase.cpus
     elif isinstance(phase, Completing):
         state = JobState.COMPLETING
         started_at, cpus, outcome = phase.started_at, phase.cpus, phase.outcome
-    elif isinstance(phase, Finished):
+    else:
+        assert isinstance(phase, Finished)
         state = phase.outcome.state
         started_at, ended_at, outcome = phase.started_at, phase.ended_at, phase.outcome
-    else:
-        state = JobState.PENDING
     if outcome is not None:
         reason_code, reason_text = _end_words(outcome)
     return JobRow(

@@ -57,8 +57,8 @@ class Journal:
                 self._writer.executescript(
                     f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
-            self.last_seq = self._one("SELECT max(seq) FROM events") or self.meta("last_seq") or 0
-            self._oldest_seq = self._one("SELECT min(seq) FROM events") or self.last_seq + 1
+            self.last_seq: int = self._one("SELECT max(seq) FROM events") or 0
+            self._oldest_seq: int = self._one("SELECT min(seq) FROM events") or self.last_seq + 1
         except sqlite3.Error as error:
             raise JournalError(
                 f"{path} cannot be read ({error}): nothing was changed; restore it from a copy, "
@@ -164,7 +164,7 @@ class Journal:
     def events_after(self, seq: int, rows_max: int) -> list[bytes]:
         """Bodies of events after that number, oldest first."""
         query = "SELECT body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [row[0] for row in self._read(query, (seq, rows_max))]
+        return [row[0] for row in self._read(query, (seq, rows_max))]  # type: ignore[misc]
 
     @property
     def oldest_seq(self) -> int:

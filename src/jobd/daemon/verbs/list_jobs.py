@@ -50,7 +50,7 @@ def _living(
     states = set(request.states)
     if request.job_ids:
         wanted = [world.jobs[job_id] for job_id in sorted(set(request.job_ids)) if job_id in world.jobs]
-        rows = rows_of(world, wanted, server.now, server.config.policy)
+        rows = rows_of(world, wanted, server.now, server.policy)
         return [row for row in rows if not states or row.state in states], ""
     chosen: list[Job] = []
     last = ""
@@ -62,7 +62,7 @@ def _living(
             chosen.append(job)
     else:
         last = ""
-    return rows_of(world, chosen, server.now, server.config.policy), last
+    return rows_of(world, chosen, server.now, server.policy), last
 
 
 def _in_order(server: "Server", place: list[float]) -> Iterator[tuple[str, str, Job]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jobd.core import reports
-from jobd.core.job import Job, Spec
+from jobd.core.job import Spec
 from jobd.daemon.peers import Identity, Peer, identify
 from jobd.errors import Refused, Stopping, UsageError
 from jobd.limits import (
@@ -29,9 +29,11 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
     Raises:
         JobdError: it makes no sense, asks for too much, or comes from inside a job that is being ended.
     """
-    job = _known(server, request)
+    _check(request)
+    # Whether or not the client knows that it repeats itself: a token is recorded only once, and a second job of the same
+    # one could not be committed.
+    job = server.of_token(request.token)
     if job is None:
-        _check(request)
         if server.stop_asked:
             raise Stopping("the server is stopping and takes no more jobs")
         identity, ancestors = identify(peer, server.lookup)
@@ -59,17 +61,9 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
     return grant
 
 
-def _known(server: "Server", request: Submit) -> Job | None:
-    """The job that this submission made when it was sent before."""
-    job_id = server.world.by_token.get(request.token)
-    if job_id is not None:
-        return server.world.jobs[job_id]
-    # Only a repeated one can be over already; asking the journal each time would cost every submission.
-    return server.journal.job_of_token(request.token) if request.is_again else None
-
-
 def _check(request: Submit) -> None:
-    if not 0 < len(request.token) <= TOKEN_CHARS_MAX or not request.token.isalnum():
+    is_plain = request.token.isascii() and request.token.isalnum()  # a note is ASCII, and split at blanks
+    if not is_plain or len(request.token) > TOKEN_CHARS_MAX:
         raise UsageError("a submission needs a token of letters and digits")
     if not 1 <= request.nb_proc <= NB_PROC_LIMIT:
         raise UsageError(f"{request.nb_proc} procs: at least 1 and at most {NB_PROC_LIMIT}")

@@ -7,7 +7,6 @@ error that names it: a server that silently ignores a limit is worse than one th
 import tomllib
 from typing import Any, NamedTuple
 
-from jobd.core.schedule import Policy
 from jobd.errors import ConfigError
 from jobd.states import OnKill
 
@@ -93,11 +92,6 @@ class Config(NamedTuple):
     journal_sync: str
     thread_variables: list[str]
 
-    @property
-    def policy(self) -> Policy:
-        """What the planner needs of it."""
-        return Policy(self.bypass_max, self.bypass_s)
-
 
 def load(path: str) -> Config:
     """The configuration in that file, or the defaults if there is none.
@@ -142,7 +136,7 @@ def _value(path: str, key: str, setting: Setting, value: Any) -> Any:
     elif isinstance(default, (int, float)):
         if type(value) not in ((int,) if isinstance(default, int) else (int, float)):
             raise ConfigError(f"{path}: {key} is a number, not {value!r}")
-        if not setting.low <= value <= setting.high:  # type: ignore[operator]
+        if not setting.low <= value <= setting.high:
             raise ConfigError(f"{path}: {key} is from {setting.low} to {setting.high}, not {value!r}")
     elif isinstance(default, list):
         if type(value) is not list or not all(type(item) is str and item for item in value):

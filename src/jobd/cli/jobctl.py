@@ -1,0 +1,257 @@
+"""jobctl: everything that has no command of its own, and those that have one too."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from jobd import __version__
+from jobd.cli.main import run
+from jobd.wire import messages as m
+
+
+class Verb(NamedTuple):
+    """One verb: how it reads its arguments, what it does."""
+
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    act: Callable[[argparse.Namespace], int]
+
+
+def build_parser(*, is_whole: bool = True) -> argparse.ArgumentParser:
+    """The command line of jobctl; without `is_whole` the verbs that are commands of their own are only named."""
+    parser = argparse.ArgumentParser(
+        prog="jobctl",
+        description="Steer the job server. Underscores in a verb are as good as hyphens: set_nb_proc.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"jobctl {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in VERBS.items():
+        child = verbs.add_parser(
+            name, help=verb.summary, description=verb.summary[0].upper() + verb.summary[1:] + ".", allow_abbrev=False
+        )
+        verb.add_arguments(child)
+    for name, (module, summary) in WHOLE_COMMANDS.items():
+        verbs.add_parser(
+            name,
+            help=summary,
+            parents=[import_module(module).build_parser()] if is_whole else [],
+            conflict_handler="resolve",
+            add_help=False,
+            allow_abbrev=False,
+        )
+    return parser
+
+
+def program() -> None:
+    """Entry point."""
+    raise SystemExit(run("jobctl", main))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do it; the exit code."""
+    arguments = list(argv)
+    if arguments and not arguments[0].startswith("-"):
+        arguments[0] = arguments[0].replace("_", "-")
+        if arguments[0] in WHOLE_COMMANDS:
+            module = import_module(WHOLE_COMMANDS[arguments[0]][0])
+            code: int = module.main(arguments[1:])
+            return code
+    options = build_parser(is_whole=False).parse_args(arguments)
+    return VERBS[options.verb].act(options)
+
+
+# ---- limits
+def _nb_proc(options: argparse.Namespace) -> int:
+    return _limits(m.SetLimits(nb_proc=options.number))
+
+
+def _nb_proc_max(options: argparse.Namespace) -> int:
+    return _limits(m.SetLimits(nb_proc_max=options.number))
+
+
+def _limits(request: m.SetLimits) -> int:
+    from jobd.client import Client
+    from jobd.units import format_ids, plural
+
+    status: m.Status = Client().request(request)
+    print(f"nb_proc {status.nb_proc}, nb_proc_max {status.nb_proc_max}")
+    if request.nb_proc is not None and status.nb_proc > status.nb_proc_max:
+        print(
+            f"jobctl: one job may still ask for at most {plural(status.nb_proc_max, 'proc')} "
+            f"(jobctl set-nb-proc-max {status.nb_proc})",
+            file=sys.stderr,
+        )
+    if status.cancelled:
+        jobs = plural(len(status.cancelled), "waiting job")
+        print(f"cancelled {jobs} that no longer fit: {format_ids(status.cancelled)}")
+    return 0
+
+
+# ---- the server
+def _up(options: argparse.Namespace) -> int:
+    from jobd.cli import sserver
+
+    sserver.start(None)
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    from jobd.cli import sserver
+
+    return sserver.stop(is_killing=options.kill)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from jobd.cli import sserver
+
+    if not options.json:
+        return sserver.show()
+    import json
+
+    from jobd.client import Client, is_server_alive
+    from jobd.errors import EXIT_NO_SERVER
+
+    if not is_server_alive():
+        print("null")
+        return EXIT_NO_SERVER
+    status = Client(is_starting=False).request(m.Ask())._asdict()
+    del status["cancelled"]
+    print(json.dumps(status))
+    return 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    """Every setting as it is, with what it means; this is also the form of config.toml."""
+    from jobd import paths
+    from jobd.settings import SETTINGS, load
+
+    config = load(paths.config_file())
+    print(f"# {paths.config_file()}")
+    for key, setting in SETTINGS.items():
+        print(f"\n# {setting.meaning}")
+        print(f"{key} = {_toml(getattr(config, key))}")
+    return 0
+
+
+def _toml(value: object) -> str:
+    import json
+
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(str.__str__(getattr(value, "value", value)))
+    return json.dumps(value)
+
+
+def _wait(options: argparse.Namespace) -> int:
+    """Until these jobs are over; the worst of their exit codes."""
+    from jobd.cli.sdelete import FINAL
+    from jobd.client import Client, Events
+    from jobd.errors import NoSuchJob
+    from jobd.wire.topics import job_topic
+
+    client = Client()
+    worst = 0
+    known = {row.job_id for row in client.request(m.ListJobs(job_ids=options.ids)).rows}
+    known |= {row.job_id for row in client.request(m.ListJobs(job_ids=options.ids, is_finished=True)).rows}
+    for number in options.ids:
+        if number not in known:
+            raise NoSuchJob(f"no job {number} (Squeue lists the living, Sacct the finished)")
+    for number in options.ids:
+        events = Events(job_topic(number))
+        while True:
+            event = events.wait()
+            if not isinstance(event, m.Event):
+                continue
+            if event.job is None:
+                raise NoSuchJob(f"job {number} is no longer remembered")
+            if event.job.state in FINAL:
+                worst = max(worst, exit_code_of(event.job))
+                break
+        events.close()
+    return worst
+
+
+def exit_code_of(row: m.JobRow) -> int:
+    """A finished job's exit code as a shell has it; 1 where none could be learnt."""
+    if row.signal is not None:
+        return 128 + row.signal
+    return 1 if row.exit_code is None else row.exit_code
+
+
+# ---- putting things in place
+def _install_units(options: argparse.Namespace) -> int:
+    from jobd.cli import units
+
+    code: int = units.install(is_enabling=options.enable, is_starting=options.now, is_removing=options.remove)
+    return code
+
+
+def _completion(options: argparse.Namespace) -> int:
+    """The completion of every program for one shell, as shipped."""
+    from importlib.resources import files
+
+    for entry in sorted(files("jobd.completions").joinpath(options.shell).iterdir(), key=lambda e: e.name):
+        if not entry.name.startswith("."):
+            print(entry.read_text())
+    return 0
+
+
+def _nothing(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _number(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("number", type=_natural, metavar="N", help="number of procs")
+
+
+def _natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of procs")
+    return int(text)
+
+
+def _kill_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kill", action="store_true", help="kill every job properly first")
+
+
+def _json_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as a JSON object")
+
+
+def _ids(parser: argparse.ArgumentParser) -> None:
+    from jobd.cli.sdelete import job_id
+
+    parser.add_argument("ids", nargs="+", type=job_id, metavar="ID", help="number of a job")
+
+
+def _units_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--enable", action="store_true", help="let the first client start the server, from now on and after each login")
+    parser.add_argument("--now", action="store_true", help="start the server now")
+    parser.add_argument("--remove", action="store_true", help="take the units away again")
+
+
+def _shell(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
+
+
+VERBS: dict[str, Verb] = {
+    "set-nb-proc": Verb("set how many procs the server hands out", _number, _nb_proc),
+    "set-nb-proc-max": Verb("set how many procs one job may ask for", _number, _nb_proc_max),
+    "up": Verb("start the server, with the numbers it last had", _nothing, _up),
+    "down": Verb("stop the server; running jobs go on", _kill_flag, _down),
+    "status": Verb("say how the server is", _json_flag, _status),
+    "wait": Verb("wait until jobs are over; the exit code is the worst of theirs", _ids, _wait),
+    "config": Verb("show every setting, its value and its meaning", _nothing, _config),
+    "install-units": Verb("put the systemd units in place", _units_flags, _install_units),
+    "completion": Verb("print the completions for a shell", _shell, _completion),
+}
+
+WHOLE_COMMANDS: dict[str, tuple[str, str]] = {
+    "squeue": ("jobd.cli.squeue", "list the jobs, as Squeue does"),
+    "sdelete": ("jobd.cli.sdelete", "kill jobs with their trees, as Sdelete does"),
+}
+

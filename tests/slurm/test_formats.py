@@ -1,0 +1,60 @@
+"""Slurm's %-format: what its users' scripts parse comes out to the letter."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobd.errors import UsageError
+from jobd.slurm import formats
+
+VALUES = {"i": "17", "j": "a-long-name", "t": "R", "T": "RUNNING", "M": "0:21"}
+
+
+def shown(text: str) -> tuple[str, str]:
+    fields = formats.parse(text)
+    return formats.header(fields), formats.line(fields, lambda letter: VALUES[letter])
+
+
+def test_a_letter_without_a_width_is_not_padded() -> None:
+    assert shown("%i %T") == ("JOBID STATE", "17 RUNNING")
+
+
+def test_a_width_pads_to_the_right_and_a_dot_to_the_left() -> None:
+    assert shown("[%6i][%.6i]") == ("[JOBID ][ JOBID]", "[17    ][    17]")
+
+
+def test_a_value_and_a_column_name_are_cut_to_the_width() -> None:
+    assert shown("%.8j|%3T|%1t") == ("    NAME|STA|S", "a-long-n|RUN|R")
+
+
+def test_text_around_the_letters_stays() -> None:
+    assert shown("job %i: %M!") == ("job JOBID: TIME!", "job 17: 0:21!")
+
+
+def test_two_per_cent_signs_are_one() -> None:
+    assert shown("%%%i%%%%") == ("%JOBID%%", "%17%%")
+
+
+@pytest.mark.parametrize(
+    "text", ["%!", "%", "%8", "%.", "%i %", "%5%", "%é", "%99999i", "%" + "9" * 5000 + "i"]
+)
+def test_what_is_no_format_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        formats.parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(alphabet="%.0123456789ijtTM |\n", max_size=30))
+def test_any_text_is_a_format_or_a_usage_error(text: str) -> None:
+    try:
+        fields = formats.parse(text)
+    except UsageError:
+        return
+    formats.header(fields)
+    formats.line(fields, lambda letter: VALUES[letter])
+
+
+@given(st.sampled_from("ijtTM"), st.integers(1, 40), st.booleans())
+def test_a_column_is_as_wide_as_asked(letter: str, width: int, is_right: bool) -> None:
+    head, line = shown(f"%{'.' if is_right else ''}{width}{letter}")
+    assert len(head) == len(line) == width
