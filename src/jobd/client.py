@@ -51,9 +51,10 @@ class Client:
         self._socket: Any = None
         self._sent: tuple[str, bytes] | None = None
 
-    def patient_for(self, deadline_s: float) -> "Client":
-        """This client, with another deadline from now on."""
+    def telling_only_the_living(self, deadline_s: float) -> "Client":
+        """This client, from now on with another deadline, and waking no server that was stopped."""
         self._deadline_s = deadline_s
+        self._is_starting = False
         return self
 
     def request(self, request: Any) -> Any:
@@ -75,7 +76,9 @@ class Client:
         if self._socket is not None and not self._is_standing():
             self.close()  # the server we knew has gone; another may be there
         if self._socket is None:
-            if not os.path.exists(paths.control_socket()):
+            # Where systemd listens in the server's place, to connect is to start it.
+            may_connect = self._is_starting or is_server_alive()
+            if not may_connect or not os.path.exists(paths.control_socket()):
                 self._find_server(time.monotonic() + self._deadline_s)
             self._connect()
         self._socket.send(self._sent[1])
@@ -101,8 +104,7 @@ class Client:
                 continue
             if not ready and is_listening():
                 continue  # alive and busy: our request stands in its queue
-            if not is_listening():
-                self._find_server(deadline_s)
+            self._find_server(deadline_s)
             self.close()
             self._connect()
             self._socket.send(data)
@@ -136,13 +138,13 @@ class Client:
         self._socket = socket
 
     def _find_server(self, deadline_s: float) -> None:
-        """Wait for a server that is on its way up, or start one.
+        """Wait for a server that is on its way up, or start one. That somebody listens is not enough: systemd does so for a dead one.
 
         Raises:
             NoServer: there is none.
         """
         started = False
-        while not is_listening():
+        while not (is_server_alive() and is_listening()):
             if time.monotonic() >= deadline_s:
                 raise NoServer(f"the server does not come up ({paths.log_file('jobd')})")
             if is_server_alive() or started:

@@ -8,17 +8,23 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
-from jobd import paths
+from jobd import locks, paths
 from jobd.errors import ConfigError, JobdError, NoServer
 
+UNIT = "jobd.service"
+STARTS_MAX = 20  # for a unit that systemd takes for running though its server has just ended …
+START_PAUSE_S = 0.05  # … and between two
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 HINT = "start one with: Sserver N, or systemctl --user start jobd"
 
 
-def start_server(*, nb_proc: int | None = None, only_if_allowed: bool = False, is_starting: bool = True) -> None:
+def start_server(
+    *, nb_proc: int | None = None, only_if_allowed: bool = False, is_starting: bool = True
+) -> None:
     """Start a server and wait until it is ready. One that somebody else starts at the same instant is as good.
 
     Args:
@@ -30,7 +36,7 @@ def start_server(*, nb_proc: int | None = None, only_if_allowed: bool = False, i
     if only_if_allowed and not (is_starting and is_autostart()):
         raise NoServer(f"no server runs ({HINT})")
     if nb_proc is None and has_unit():
-        _start_unit()
+        start_unit()
         return
     if "JOBD_JOB_ID" in os.environ and only_if_allowed:
         # As our child it would be a part of the job, and would end with it.
@@ -51,37 +57,82 @@ def is_autostart() -> bool:
         raise ConfigError(f"{paths.config_file()}: {error}") from error
 
 
+def has_manager() -> bool:
+    """Whether the user's systemd manager seems to be there: its socket is."""
+    return shutil.which("systemctl") is not None and os.path.exists(
+        os.path.join(_manager_dir(), "systemd", "private")
+    )
+
+
 def has_unit() -> bool:
     """Whether the user's systemd manager is there and knows jobd.service."""
-    base = os.path.dirname(paths.runtime_dir())
-    if not os.path.exists(os.path.join(base, "systemd", "private")):
-        return False
-    systemctl = shutil.which("systemctl")
-    if systemctl is None:
-        return False
-    found = subprocess.run(
-        [systemctl, "--user", "show", "--property=LoadState", "--value", "jobd.service"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    return (
+        has_manager()
+        and systemctl("show", "--property=LoadState", "--value", UNIT).stdout.strip() == "loaded"
     )
-    return found.returncode == 0 and found.stdout.strip() == "loaded"
 
 
-def _start_unit() -> None:
-    done = subprocess.run(
-        ["systemctl", "--user", "start", "jobd.service"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise NoServer(
-            f"systemctl --user start jobd: {done.stderr.strip().splitlines()[0] if done.stderr.strip() else 'failed'}"
-            " (journalctl --user-unit jobd tells more)"
+def systemctl(*arguments: str, is_offline: bool = False) -> "subprocess.CompletedProcess[str]":
+    """Run `systemctl --user`; what it says is in its output, for the caller to judge.
+
+    Args:
+        is_offline: work on the unit files without a manager (enable and disable can).
+
+    Raises:
+        NoServer: systemctl cannot be run.
+    """
+    environment = dict(os.environ)
+    if has_manager():
+        # Where the variable is unset (cron, su) systemctl would not find the manager that we found.
+        environment["XDG_RUNTIME_DIR"] = _manager_dir()
+    if is_offline:
+        environment["SYSTEMD_OFFLINE"] = "1"
+    try:
+        return subprocess.run(
+            ["systemctl", "--user", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            check=False,
         )
+    except OSError as error:
+        raise NoServer(f"systemctl cannot be run: {error.strerror}") from error
+
+
+def start_unit() -> None:
+    """Start jobd.service and return when the server is ready.
+
+    Raises:
+        NoServer: it does not start; the text has the server's own reason where it gave one.
+    """
+    for _ in range(STARTS_MAX):
+        done = systemctl("start", UNIT)
+        if done.returncode != 0 and _unit_says("Result") == "start-limit-hit":
+            # The limit is for crashes. This start is one that somebody asked for.
+            systemctl("reset-failed", UNIT)
+            done = systemctl("start", UNIT)
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines()
+            reason = _unit_says("StatusText") or (lines[0] if lines else "failed")
+            raise NoServer(
+                f"jobd.service does not start: {reason} (journalctl --user-unit jobd may tell more)"
+            )
+        if locks.holder(paths.server_lock()) is not None:
+            return
+        # systemd had not noticed yet that the last server ended, and thought that there was nothing to do.
+        time.sleep(START_PAUSE_S)
+    raise NoServer(f"jobd.service runs, but not in {paths.runtime_dir()} (systemctl --user status jobd)")
+
+
+def _unit_says(name: str) -> str:
+    return systemctl("show", f"--property={name}", "--value", UNIT).stdout.strip()
+
+
+def _manager_dir() -> str:
+    """The folder in which the user's systemd manager has its socket, if it runs."""
+    return os.path.dirname(paths.runtime_dir())
 
 
 def _start_daemon(nb_proc: int | None) -> None:
@@ -114,7 +165,9 @@ def _start_daemon(nb_proc: int | None) -> None:
     with os.fdopen(reader, encoding="utf-8", errors="replace") as file:
         line = file.readline().strip()  # the end of the pipe if it dies
     if line != "ready" and "runs already" not in line:
-        raise NoServer(line.removeprefix("jobd: ") or f"the server ended at once (see {paths.log_file('jobd')})")
+        raise NoServer(
+            line.removeprefix("jobd: ") or f"the server ended at once (see {paths.log_file('jobd')})"
+        )
 
 
 @contextlib.contextmanager

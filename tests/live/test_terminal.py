@@ -1,5 +1,6 @@
 """Terminals and job control: a real interactive shell on a pseudo-terminal, with and without Salloc the same."""
 
+import os
 import signal
 from typing import Any
 
@@ -44,11 +45,11 @@ def test_ctrl_c_ends_the_command_and_salloc_by_the_same_signal(house: Any, shell
 
 
 def test_a_command_that_handles_ctrl_c_goes_on(house: Any, shell: Any) -> None:
-    shell.sendline("Salloc sh -c 'trap \"echo caught\" INT; echo up; read x; read y; echo got $y; exit 9'")
+    program = "import signal; signal.signal(2, lambda *_: print(\"caught\", flush=True)); print(\"up\"); print(\"got\", input()); exit(9)"
+    shell.sendline(f"Salloc python3 -c '{program}'")
     shell.expect_exact("up")
     shell.sendintr()
     shell.expect_exact("caught")
-    shell.sendline("")
     shell.sendline("line")
     shell.expect_exact("got line")
     shell.expect_exact(PROMPT)
@@ -118,7 +119,11 @@ def test_an_interactive_shell_inside_a_job_has_job_control(shell: Any) -> None:
     shell.send("\x1a")
     shell.expect("Stopped")
     shell.expect_exact("in> ")
-    shell.sendline("kill %1; wait; exit 3")
+    shell.sendline("fg")
+    shell.expect_exact("sleep 1000")
+    shell.sendintr()
+    shell.expect_exact("in> ")
+    shell.sendline("exit 3")
     shell.expect_exact(PROMPT)
     assert answer(shell, "echo $?") == "3"
 
@@ -140,8 +145,10 @@ def test_a_closed_terminal_ends_its_jobs(house: Any) -> None:
     house.server(2)
     terminal = house.terminal("Salloc", "sh", "-c", "echo up; exec sleep 1000")
     terminal.expect_exact("up")
-    terminal.close(force=False)
-    assert house.until_state(1, "CANCELLED")["signal"] in (signal.SIGHUP, None)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, terminal.child_fd)  # the terminal goes, as with a closed window
+    os.close(null)
+    assert house.until_state(1, "CANCELLED")["signal"] == signal.SIGHUP
 
 
 def test_nohup_protects_a_job_from_a_closed_terminal(house: Any) -> None:

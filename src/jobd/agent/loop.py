@@ -74,6 +74,8 @@ class Agent:
             return
         if isinstance(message, m.Watch):
             self._server_id = message.server_id
+            if self.is_ending_all:
+                return  # what is new belongs to the next agent, which the server starts when this one has left
             for watched in message.jobs:
                 self._watch(watched)
         elif isinstance(message, m.Kill):

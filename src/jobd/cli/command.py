@@ -188,7 +188,11 @@ class _Running:
             if info.si_signo == signal.SIGCHLD:
                 continue
             if info.si_signo in ENDING and info.si_code > SI_USER_MAX:
-                continue  # Ctrl-C, Ctrl-\ or a hang-up: the command got it too, and it is for it to act
+                # Ctrl-C and Ctrl-\ reached the command too, and it is for it to act. Of a hang-up the kernel tells the leader of
+                # the session alone, which may be us.
+                if info.si_signo == signal.SIGHUP:
+                    _send(pid, signal.SIGHUP)
+                continue
             _send(pid, info.si_signo if info.si_signo not in ENDING else signal.SIGTERM)
             if info.si_signo in ENDING and self._killed_by is None:
                 self._killed_by = info.si_signo
@@ -217,8 +221,9 @@ class _Running:
     def _stop_with(self, pid: int, number: int) -> None:
         """The command has stopped (Ctrl-Z): stop as it did, so that the shell sees it; go on together."""
         if number in STOPPING:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+            # Ctrl-Z reached us too and is pending; sent first and let in then, the two are one.
             os.kill(os.getpid(), number)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
             signal.pthread_sigmask(signal.SIG_BLOCK, [number])
         else:
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -252,7 +257,7 @@ class _Running:
         if not is_server_alive():
             return False
         try:
-            self._client.patient_for(TELL_S).request(request)
+            self._client.telling_only_the_living(TELL_S).request(request)
             return True
         except JobdError as error:
             self._say(f"the server was not told of the end: {error}")

@@ -23,7 +23,8 @@ HELLO_S = 30.0  # for an agent to come up; systemd-run may hang with its manager
 SCOPE_STOP_S = 60.0  # for the agent to end all jobs, beyond their grace, before systemd kills it
 
 SCOPE = "jobd-agent"
-TRIES_OF_SCOPE = 6  # the last scope keeps the name while it is on its way out; the pauses between these add up to 1.6 s
+# The last scope keeps the name while it is on its way out. The pauses between these add up to 1.6 s.
+TRIES_OF_SCOPE = 6
 
 # What belongs to the server, or to the job from inside which it happened to be started, and not to the agent.
 _NOT_INHERITED = frozenset(
@@ -143,9 +144,7 @@ class Keeper:
         self._tries += 1
         self._is_heard = False
         try:
-            self._child = os.posix_spawn(
-                command[0], command, environment, file_actions=actions, setsid=True
-            )
+            self._child = os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
         except OSError as error:  # no memory, no process, a full disk: that passes
             log.error("no agent can be started: %s", error.strerror)
             self._plan_next(mono_s)

@@ -201,6 +201,7 @@ def _tell_ready(ready_fd: int | None) -> None:
 
 def _failed(ready_fd: int | None, text: str, code: int) -> int:
     line = f"jobd: {text}\n"
+    notify.notify(f"STATUS={text}")  # start.py shows it to whoever wanted the server
     if ready_fd is not None:
         try:
             os.write(ready_fd, line.encode())
@@ -212,7 +213,7 @@ def _failed(ready_fd: int | None, text: str, code: int) -> int:
 
 def _set_up_log() -> None:
     handler: logging.Handler
-    if "JOURNAL_STREAM" in os.environ or sys.stderr.isatty():
+    if _is_journal(sys.stderr.fileno()) or sys.stderr.isatty():
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     else:
@@ -221,6 +222,12 @@ def _set_up_log() -> None:
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def _is_journal(descriptor: int) -> bool:
+    """Whether that is systemd's journal. The variable alone says little: whole desktops inherit it (systemd.exec(5))."""
+    status = os.fstat(descriptor)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _raise_nofile() -> None:

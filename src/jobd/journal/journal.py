@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
+from urllib.parse import quote
 
 import msgpack
 
@@ -43,9 +44,10 @@ class Journal:
         self.path = path
         self._events_kept = events_kept
         try:
-            is_new = not os.path.exists(path) or os.path.getsize(path) == 0
             self._writer = sqlite3.connect(path, isolation_level=None)
             self._reader: sqlite3.Connection | None = None
+            # By what is in it, not by its size: a first start that died or found the disk full leaves a header without tables.
+            is_new = not self._one("SELECT count(*) FROM sqlite_master") and not self._one("PRAGMA user_version")
             if is_new:
                 os.chmod(path, 0o600)
             else:
@@ -113,9 +115,15 @@ class Journal:
         self._oldest_seq = oldest
 
     def forget_finished(self, before_s: float) -> None:
-        """Remove finished jobs that ended before that time."""
-        with self._writer:
+        """Remove finished jobs that ended before that time.
+
+        Raises:
+            JournalError: it could not be written.
+        """
+        try:
             self._writer.execute("DELETE FROM jobs WHERE phase = 3 AND ended_at < ?", (before_s,))
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot write {self.path}: {error}") from error
 
     def close(self) -> None:
         """Close; a later open finds everything."""
@@ -126,24 +134,23 @@ class Journal:
     # ---- reading
     def meta(self, key: str) -> object:
         """A remembered value, or None."""
-        row = self._writer.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else msgpack.unpackb(row[0])
+        rows = self._known("SELECT value FROM meta WHERE key = ?", (key,))
+        return msgpack.unpackb(rows[0][0]) if rows else None  # type: ignore[arg-type]
 
     def living(self) -> Iterator[Job]:
         """The living jobs, oldest first: parents before their children."""
-        for row in self._writer.execute(
-            f"SELECT {_COLUMNS} FROM jobs INDEXED BY jobs_living WHERE phase < 3 ORDER BY job_id"
-        ):
+        query = f"SELECT {_COLUMNS} FROM jobs INDEXED BY jobs_living WHERE phase < 3 ORDER BY job_id"
+        for row in self._known(query, ()):
             yield _job_of(row)
 
     def job_id_max(self) -> int:
         """The highest number ever given that is still remembered."""
-        return int(self._one("SELECT max(job_id) FROM jobs") or 0)
+        return int(self._known("SELECT max(job_id) FROM jobs", ())[0][0] or 0)  # type: ignore[call-overload]
 
     def job_of_token(self, token: str) -> Job | None:
         """The job of a submission, finished or not."""
-        row = self._writer.execute(f"SELECT {_COLUMNS} FROM jobs WHERE token = ?", (token,)).fetchone()
-        return None if row is None else _job_of(row)
+        rows = self._known(f"SELECT {_COLUMNS} FROM jobs WHERE token = ?", (token,))
+        return _job_of(rows[0]) if rows else None
 
     def finished(self, *, before: tuple[float, int] | None, rows_max: int) -> list[Job]:
         """Finished jobs, the newest end first, from just before (ended_at, job_id) on."""
@@ -174,8 +181,21 @@ class Journal:
     def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
         try:
             if self._reader is None:
-                self._reader = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+                self._reader = sqlite3.connect(f"file:{quote(self.path)}?mode=ro", uri=True)
             return self._reader.execute(query, values).fetchall()
+        except OverflowError:
+            return []  # a number beyond SQLite's own is nobody's
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot read {self.path}: {error}") from error
+
+    def _known(self, query: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+        """What the writing connection knows.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        try:
+            return self._writer.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise JournalError(f"cannot read {self.path}: {error}") from error
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What is looked through at most for a page, so that a filter that fits nothing cannot hold a tick.
 LOOKED_AT_MAX = 20_000
+PLACE_LIMIT = 1 << 53  # beyond every number and time that stands in a cursor, and exact as either
 
 
 def handle(server: "Server", peer: Peer, request: ListJobs) -> Callable[[], JobPage]:
@@ -32,6 +33,8 @@ def handle(server: "Server", peer: Peer, request: ListJobs) -> Callable[[], JobP
         raise UsageError(f"at most {IDS_MAX} job numbers at a time")
     try:
         place = [float(part) if "." in part else int(part) for part in request.cursor.split()]
+        if not all(abs(part) < PLACE_LIMIT for part in place):
+            raise ValueError
     except ValueError:
         raise UsageError(f"no cursor: {request.cursor[:40]!r}") from None
     page = _finished if request.is_finished else _living
