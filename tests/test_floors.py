@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jobd
 import pytest
 
+import jobd
 from jobd.cli.programs import DAEMONS, PROGRAMS
 from jobd.wire.verbs import FROM_AGENT, TO_AGENT, VERBS
 
@@ -29,11 +29,33 @@ ALLOWED = {
 CLIENT_MODULES = {"client", "start"}
 
 # What a pure room may have of the standard library: data and text, no clock, file, process, socket or chance.
-PURE_STDLIB = {"collections", "enum", "functools", "heapq", "itertools", "math", "operator", "re", "types", "typing"}
+PURE_STDLIB = {
+    "collections",
+    "enum",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "operator",
+    "re",
+    "types",
+    "typing",
+}
 PURE_OTHERS = {"core": {"sortedcontainers"}, "wire/codec.py": {"msgpack"}, "slurm": set()}
 
 # What a client's start must not pay for.
-HEAVY = {"asyncio", "dataclasses", "psutil", "rich", "sqlite3", "subprocess", "logging", "inspect", "tomllib", "shutil"}
+HEAVY = {
+    "asyncio",
+    "dataclasses",
+    "psutil",
+    "rich",
+    "sqlite3",
+    "subprocess",
+    "logging",
+    "inspect",
+    "tomllib",
+    "shutil",
+}
 
 MODULES = sorted(SRC.rglob("*.py"))
 NAMES = [str(path.relative_to(SRC)) for path in MODULES]
@@ -99,17 +121,21 @@ def test_every_module_is_in_a_known_room() -> None:
     tops = {Path(name).parts[0].removesuffix(".py") for name in NAMES} - {"__init__"}
     folders = {path.name for path in SRC.iterdir() if path.is_dir() and any(path.glob("*.py"))}
     assert folders <= set(ALLOWED)
-    assert CLIENT_MODULES <= tops
+    assert tops >= CLIENT_MODULES
 
 
 def test_nobody_imports_the_daemon_or_the_commands() -> None:
     for name in NAMES:
         own = room_of(module_of(name))
         for module, line in imports_of(SRC / name):
-            assert room_of(module) in {own} or room_of(module) not in {"daemon", "cli"}, f"{name}:{line}: {module}"
+            assert room_of(module) in {own} or room_of(module) not in {"daemon", "cli"}, (
+                f"{name}:{line}: {module}"
+            )
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("core/", "slurm/")) or name == "wire/codec.py"])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name.startswith(("core/", "slurm/")) or name == "wire/codec.py"]
+)
 def test_a_pure_room_has_no_hands_no_clock_and_no_dice(name: str) -> None:
     allowed = PURE_STDLIB | PURE_OTHERS.get(name, set()) | PURE_OTHERS.get(Path(name).parts[0], set())
     for module, line in imports_of(SRC / name):
@@ -117,7 +143,9 @@ def test_a_pure_room_has_no_hands_no_clock_and_no_dice(name: str) -> None:
         assert top == "jobd" or top in allowed, f"{name}:{line}: imports {module}"
     for node in ast.walk(ast.parse((SRC / name).read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in {"open", "print", "input", "exec", "eval", "__import__"}, f"{name}:{node.lineno}"
+            assert node.func.id not in {"open", "print", "input", "exec", "eval", "__import__"}, (
+                f"{name}:{node.lineno}"
+            )
 
 
 def test_only_apply_makes_a_phase() -> None:
@@ -126,17 +154,25 @@ def test_only_apply_makes_a_phase() -> None:
     for name in NAMES:
         for node in ast.walk(ast.parse((SRC / name).read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in {"Running", "Completing", "Finished"} or node.func.id == "Waiting":
-                    assert name in allowed, f"{name}:{node.lineno}: makes a {node.func.id}"
+                is_phase = node.func.id in {"Waiting", "Running", "Completing", "Finished"}
+                assert name in allowed or not is_phase, f"{name}:{node.lineno}: makes a {node.func.id}"
 
 
 @pytest.mark.parametrize("module", ["jobd.cli.salloc", "jobd.client", "jobd.wire.codec"])
 def test_a_client_starts_without_what_is_heavy(module: str) -> None:
     code = f"import sys, {module}; print(' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-S", "-c", _path_first() + code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _path_first() + code], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    bare = subprocess.run([sys.executable, "-S", "-c", _path_first() + "print(' '.join(sys.modules))"], capture_output=True, text=True)
-    loaded = {name.split(".")[0] for name in done.stdout.split()} - {name.split(".")[0] for name in bare.stdout.split()}
+    bare = subprocess.run(
+        [sys.executable, "-S", "-c", _path_first() + "print(' '.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.split()} - {
+        name.split(".")[0] for name in bare.stdout.split()
+    }
     assert not loaded & HEAVY
 
 

@@ -33,7 +33,26 @@ def test_a_time_limit_is_read_as_slurm_reads_it(text: str, seconds: int | None) 
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "-", "-1", "1-", "1-2-3", "1:2:3:4", "1-2:3:4:5", "a", "1:", ":1", "1.5", "+1", "1 2", "٣", "1_0", "²"]
+    "text",
+    [
+        "",
+        " ",
+        "-",
+        "-1",
+        "1-",
+        "1-2-3",
+        "1:2:3:4",
+        "1-2:3:4:5",
+        "a",
+        "1:",
+        ":1",
+        "1.5",
+        "+1",
+        "1 2",
+        "٣",
+        "1_0",
+        "²",
+    ],
 )
 def test_nonsense_is_no_time_limit(text: str) -> None:
     with pytest.raises(errors.UsageError, match="no time limit"):
@@ -59,12 +78,24 @@ def test_an_elapsed_time_with_hours_reads_back(seconds: int) -> None:
 
 
 def test_elapsed_times_look_like_slurms() -> None:
-    assert [format_elapsed(s) for s in (-3, 0, 21.9, 6201, 93784)] == ["0:00", "0:00", "0:21", "1:43:21", "1-02:03:04"]
+    assert [format_elapsed(s) for s in (-3, 0, 21.9, 6201, 93784)] == [
+        "0:00",
+        "0:00",
+        "0:21",
+        "1:43:21",
+        "1-02:03:04",
+    ]
 
 
 @pytest.mark.parametrize(
     ("ids", "text"),
-    [([], ""), ([4], "4"), ([5, 4], "4,5"), ([4, 5, 6, 7, 9], "4->7,9"), ([1, 2, 4, 5, 6, 8, 9], "1,2,4->6,8,9")],
+    [
+        ([], ""),
+        ([4], "4"),
+        ([5, 4], "4,5"),
+        ([4, 5, 6, 7, 9], "4->7,9"),
+        ([1, 2, 4, 5, 6, 8, 9], "1,2,4->6,8,9"),
+    ],
 )
 def test_runs_of_three_and_more_are_shortened(ids: list[int], text: str) -> None:
     assert format_ids(ids) == text
@@ -85,7 +116,11 @@ def test_one_is_no_plural() -> None:
 
 
 def test_every_error_travels_by_its_name() -> None:
-    for cls in (value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.JobdError)):
+    for cls in (
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.JobdError)
+    ):
         back = errors.from_name(cls.__name__, "text")
         assert type(back) is cls and str(back) == "text" and back.exit_code in (1, 2, 3)
     assert type(errors.from_name("FromTheFuture", "x")) is errors.Refused

@@ -116,7 +116,7 @@ class Client:
         while self._monitor.poll(0):
             (number,) = struct.unpack_from("=H", self._monitor.recv_multipart()[0])
             self._stands = number == zmq.EVENT_HANDSHAKE_SUCCEEDED
-        return self._stands
+        return bool(self._stands)
 
     def _connect(self) -> None:
         socket: Any = self._context.socket(zmq.REQ)

@@ -65,7 +65,9 @@ class JobdMachine(RuleBasedStateMachine):
             if isinstance(event, Ended):
                 parent = self.parents[event.job_id]
                 if parent in self.world.holding and not self.world.is_suspended(parent):
-                    assert parent in resumed, "the last child is gone, and nobody is told that the parent goes on"
+                    assert parent in resumed, (
+                        "the last child is gone, and nobody is told that the parent goes on"
+                    )
 
     # ---- what can happen
     @rule(
@@ -83,7 +85,13 @@ class JobdMachine(RuleBasedStateMachine):
         if phase is not None and not isinstance(phase, Running | Completing):
             parent_id = phase = None  # nothing is called from inside a job that has not begun
         wanted = spec(
-            f"t{number}", nb_proc, priority=priority, time_limit_s=limit_s, is_bound=is_bound, on_kill=on_kill, pid=number
+            f"t{number}",
+            nb_proc,
+            priority=priority,
+            time_limit_s=limit_s,
+            is_bound=is_bound,
+            on_kill=on_kill,
+            pid=number,
         )
         try:
             events = reports.submitted(self.world, wanted, parent_id=parent_id, jobs_max=1000, now=self.now)
@@ -168,7 +176,9 @@ class JobdMachine(RuleBasedStateMachine):
     @rule(nb_proc=st.integers(0, 6), nb_proc_max=st.integers(1, 7))
     def set_limits(self, nb_proc, nb_proc_max):
         too_big = {
-            job.job_id for job in self.world.jobs.values() if job.is_waiting and job.spec.nb_proc > nb_proc_max
+            job.job_id
+            for job in self.world.jobs.values()
+            if job.is_waiting and job.spec.nb_proc > nb_proc_max
         }
         before = set(self.world.jobs)
         self.admit(reports.limits_set(self.world, nb_proc, nb_proc_max, self.now))

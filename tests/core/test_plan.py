@@ -60,10 +60,20 @@ def test_a_tree_that_has_begun_is_finished_before_younger_ones() -> None:
     assert settle(world) == [young]
 
 
-@given(st.lists(st.tuples(SIZES, st.sampled_from([None, 10, 50]), st.sampled_from([0, 1])), max_size=12), st.randoms())
+@given(
+    st.lists(st.tuples(SIZES, st.sampled_from([None, 10, 50]), st.sampled_from([0, 1])), max_size=12),
+    st.randoms(),
+)
 def test_the_order_of_insertion_changes_nothing(wanted, random) -> None:
     jobs = [
-        Job(number, None, number, 0.0, spec(f"t{number}", n, time_limit_s=limit, priority=p, pid=number), Waiting())
+        Job(
+            number,
+            None,
+            number,
+            0.0,
+            spec(f"t{number}", n, time_limit_s=limit, priority=p, pid=number),
+            Waiting(),
+        )
         for number, (n, limit, p) in enumerate(wanted, 1)
     ]
     plans = []
@@ -210,7 +220,9 @@ def test_no_tree_deadlocks_whatever_the_sizes(data, nb_proc: int) -> None:
     while world.jobs:
         for job_id in settle(world):
             for _ in range(data.draw(st.integers(0, 2)) if total < 25 else 0):
-                submit(world, data.draw(SIZES), parent=job_id, priority=data.draw(st.sampled_from([0, 0, 2, -2])))
+                submit(
+                    world, data.draw(SIZES), parent=job_id, priority=data.draw(st.sampled_from([0, 0, 2, -2]))
+                )
                 total += 1
         check(world)
         leaves = running(world)

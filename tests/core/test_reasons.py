@@ -50,7 +50,10 @@ def test_one_that_is_kept_back_says_for_whom() -> None:
     large, small = submit(world, 2), submit(world)
     policy = Policy(0, 60.0)
     assert settle(world, policy=policy) == []
-    assert why(world, small, policy=policy) == ("Priority", f"procs are kept free for job {large}; 1 job ahead")
+    assert why(world, small, policy=policy) == (
+        "Priority",
+        f"procs are kept free for job {large}; 1 job ahead",
+    )
 
 
 def test_nothing_starts_at_nb_proc_0_and_it_says_how_to_change_that() -> None:

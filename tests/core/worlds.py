@@ -41,11 +41,25 @@ def spec(
 ) -> Spec:
     """What a Salloc asks for."""
     return Spec(
-        token, "salloc", nb_proc, (name, "1"), name, "/", "me", priority, time_limit_s, is_bound, on_kill, pid, 7
+        token,
+        "salloc",
+        nb_proc,
+        (name, "1"),
+        name,
+        "/",
+        "me",
+        priority,
+        time_limit_s,
+        is_bound,
+        on_kill,
+        pid,
+        7,
     )
 
 
-def submit(world: World, nb_proc: int = 1, *, parent: int | None = None, now: Now | None = None, **more: object) -> int:
+def submit(
+    world: World, nb_proc: int = 1, *, parent: int | None = None, now: Now | None = None, **more: object
+) -> int:
     """Queue a job; its number."""
     number = world.next_job_id
     wanted = spec(f"t{number}", nb_proc, pid=100 + number, **more)  # type: ignore[arg-type]
@@ -127,7 +141,9 @@ def check(world: World) -> None:
         shapes.setdefault((wanted.nb_proc, wanted.time_limit_s), []).append(key)
     assert {shape: list(keys) for shape, keys in world.shapes.items()} == shapes
 
-    limited = {job.job_id for job in jobs.values() if isinstance(job.phase, Running) and job.spec.time_limit_s}
+    limited = {
+        job.job_id for job in jobs.values() if isinstance(job.phase, Running) and job.spec.time_limit_s
+    }
     assert set(world.deadlines) == limited
     assert world.by_token == {job.spec.token: job.job_id for job in jobs.values()}
     by_process: dict[tuple[int, int], list[int]] = {}

@@ -109,6 +109,14 @@ def test_descriptors_of_the_caller_reach_the_command(house: Any) -> None:
         assert file.read() == "through\n"
 
 
+def test_closed_standard_streams_stay_closed(house: Any) -> None:
+    house.server()
+    for name, prefix in (("plain", ""), ("inside", "Salloc ")):
+        done = house.run("bash", "-c", f"{prefix}bash -c 'echo /dev/fd/* > {name}; exit 3' <&- >&- 2>&-")
+        assert done.returncode == 3
+    assert (house.work / "inside").read_text() == (house.work / "plain").read_text()
+
+
 def test_it_says_nothing_unless_asked_and_always_its_errors(house: Any) -> None:
     house.server()
     assert house.run("Salloc", "true").stderr == ""

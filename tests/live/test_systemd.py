@@ -363,7 +363,10 @@ def test_the_first_salloc_starts_the_server_and_many_at_once_start_one(listening
 def test_nobody_but_a_new_client_wakes_a_stopped_server(listening: Bed) -> None:
     go, first, second = runs_and_waits(listening)
     watching = listening.spawn("Squeue", "--watch", "--json")
-    assert watching.stdout is not None and watching.stdout.readline()
+    assert watching.stdout is not None
+    stream = watching.stdout.fileno()
+    # It prints what happens once it is there, so let things happen until it does.
+    listening.until(lambda: listening.ok("jobctl", "set-nb-proc", "1") and select.select([stream], [], [], 0)[0])
     listening.until(lambda: listening.request_status()["agent_pid"])
     listening.ok("Sserver", "-1")
     listening.until(lambda: listening.says("ActiveState") == "inactive")
@@ -372,13 +375,15 @@ def test_nobody_but_a_new_client_wakes_a_stopped_server(listening: Bed) -> None:
     # In the server's place we see the waiting Salloc, the watcher and the agent come back: none of them has woken it.
     context = zmq.Context()
     events, agents = context.socket(zmq.XPUB), context.socket(zmq.ROUTER)
-    events.setsockopt(zmq.XPUB_VERBOSE, 1)
-    for socket, name in ((events, "events.sock"), (agents, "agents.sock")):
-        socket.setsockopt(zmq.RCVTIMEO, int(PATIENCE_S * 1000))
-        socket.bind(f"ipc://{listening.runtime}/jobd/{name}")
-    assert {events.recv(), events.recv()} == {b"\x01job.2.", b"\x01"}
-    assert agents.recv() == b"local"
-    context.destroy(linger=0)
+    try:
+        events.setsockopt(zmq.XPUB_VERBOSE, 1)
+        for socket, name in ((events, "events.sock"), (agents, "agents.sock")):
+            socket.setsockopt(zmq.RCVTIMEO, int(PATIENCE_S * 1000))
+            socket.bind(f"ipc://{listening.runtime}/jobd/{name}")
+        assert {events.recv(), events.recv()} == {b"\x01job.2.", b"\x01"}
+        assert agents.recv() == b"local"
+    finally:
+        context.destroy(linger=0)
     assert listening.run("Sserver").returncode == 3
     assert listening.says("ActiveState") == "inactive"
     listening.ok("Sserver", "1")

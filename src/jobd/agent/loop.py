@@ -14,8 +14,8 @@ import zmq
 
 from jobd import __version__, locks, paths
 from jobd.agent.kill import KillingOfJob
-from jobd.agent.processes import Process, boot_id, look_up, snapshot
-from jobd.agent.tree import members
+from jobd.agent.processes import Process, boot_id, look_up
+from jobd.agent.tree import Table, members
 from jobd.agent.watch import Client, Watch
 from jobd.errors import JobdError
 from jobd.wire import codec, notes
@@ -43,7 +43,7 @@ class Agent:
         self._members_pidfds: dict[int, Watch] = {}
         self._server_id = ""
         self._grace_s = GRACE_DEFAULT_S
-        self._table: dict[int, Process] | None = None
+        self._table: Table | None = None
         self.is_connected = False
         self.was_told_bye = False
         self.is_ending_all = False
@@ -205,21 +205,23 @@ class Agent:
 
     def _members(self, watch: Watch) -> list[Process]:
         if self._table is None:
-            self._table = snapshot()
-        spared = {os.getpid()}
-        for path in (paths.server_lock(), paths.agent_lock()):
-            try:
-                spared.add(locks.holder(path) or 0)
-            except OSError:
-                pass
+            self._table = Table(self._server_id)
+        client = watch.client
         return members(
             self._table,
             job_id=watch.job_id,
-            server_id=self._server_id,
             roots=watch.roots(),
-            salloc=(watch.client.pid, watch.client.start_ticks),
-            spared=frozenset(spared),
+            salloc=(client.pid, client.start_ticks) if watch.is_alone else None,
+            spared=self._spared(),
         )
+
+    def _spared(self) -> frozenset[int]:
+        spared = {os.getpid()}
+        try:
+            spared.add(locks.holder(paths.server_lock()) or 0)
+        except OSError:
+            pass
+        return frozenset(spared)
 
     # ---- when to wake, when to leave
     def timeout_ms(self) -> float | None:

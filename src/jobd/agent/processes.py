@@ -45,14 +45,13 @@ def snapshot() -> dict[int, Process]:
     return table
 
 
-def environment_has(pid: int, wanted: tuple[bytes, ...]) -> bool:
-    """Whether a process was started with all these NAME=VALUE in its environment; False where we may not look."""
+def read_environment(pid: int) -> frozenset[bytes]:
+    """The NAME=VALUE with which a process was started; nothing where we may not look."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            variables = set(file.read().split(b"\0"))
+            return frozenset(file.read().split(b"\0"))
     except OSError:
-        return False
-    return all(item in variables for item in wanted)
+        return frozenset()
 
 
 def open_pidfd(pid: int, start_ticks: int) -> int | None:

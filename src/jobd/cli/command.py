@@ -135,6 +135,7 @@ class _Running:
         self._say = say
         self._folder = paths.notes_dir()
         self._killed_by: int | None = None
+        self._interrupted_by: int | None = None  # Ctrl-C or Ctrl-\\ at the terminal
 
     def run(self, words: list[str]) -> End:
         taken = [number for number in (*ENDING, *HANDED_ON) if signal.getsignal(number) is not signal.SIG_IGN]
@@ -153,6 +154,10 @@ class _Running:
         self._write(note)
         self._say(f"job {self._job.job_id} runs {words[0]} (pid {pid})")
         end = self._watch(pid, [*taken, signal.SIGCHLD])
+        if end.signal == signal.SIGTERM and self._interrupted_by is not None and self._killed_by is None:
+            # Ctrl-C killed another job of the tree first, and the tree's end overtook the command's own. What ended it is Ctrl-C
+            # all the same, and a shell must see that, or its loop goes on.
+            end = End(None, self._interrupted_by)
         self._write(note._replace(is_over=True, exit_code=end.exit_code, signal=end.signal))
         self._finish(end, taken)
         return end
@@ -192,6 +197,8 @@ class _Running:
                 # the session alone, which may be us.
                 if info.si_signo == signal.SIGHUP:
                     _send(pid, signal.SIGHUP)
+                else:
+                    self._interrupted_by = info.si_signo
                 continue
             _send(pid, info.si_signo if info.si_signo not in ENDING else signal.SIGTERM)
             if info.si_signo in ENDING and self._killed_by is None:

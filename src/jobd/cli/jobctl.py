@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from jobd import __version__
-from jobd.cli.main import run
+from jobd.cli.main import Parser, run
 from jobd.wire import messages as m
 
 
@@ -21,7 +21,7 @@ class Verb(NamedTuple):
 
 def build_parser(*, is_whole: bool = True) -> argparse.ArgumentParser:
     """The command line of jobctl; without `is_whole` the verbs that are commands of their own are only named."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="jobctl",
         description="Steer the job server. Underscores in a verb are as good as hyphens: set_nb_proc.",
         allow_abbrev=False,
@@ -191,13 +191,20 @@ def _install_units(options: argparse.Namespace) -> int:
 
 
 def _completion(options: argparse.Namespace) -> int:
-    """The completion of every program for one shell, as shipped."""
-    from importlib.resources import files
+    """The completion of every program for one shell: from the package once it is installed, else from beside it in the sources."""
+    from pathlib import Path
 
-    for entry in sorted(files("jobd.completions").joinpath(options.shell).iterdir(), key=lambda e: e.name):
-        if not entry.name.startswith("."):
-            print(entry.read_text())
-    return 0
+    import jobd
+    from jobd.errors import PathError
+
+    package = Path(jobd.__file__).resolve().parent
+    for folder in (package / "completions", package.parents[1] / "docs" / "completions"):
+        paths = sorted((folder / options.shell).glob("[!.]*"))
+        if paths:
+            for path in paths:
+                print(path.read_text())
+            return 0
+    raise PathError(f"this installation has no completions ({package / 'completions'} is missing)")
 
 
 def _nothing(parser: argparse.ArgumentParser) -> None:

@@ -1,17 +1,35 @@
 """Where every program starts and ends: arguments in, one line for each error, an exit code out. Never a traceback."""
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from jobd.errors import EXIT_REFUSED, JobdError
+from jobd.errors import EXIT_REFUSED, EXIT_USAGE, JobdError
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line that is refused in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; exit code 2."""
+        say(f"{self.prog.partition(' ')[0]}: {printable(message)} ({self.prog} --help)")
+        self.exit(EXIT_USAGE)
+
+
+def printable(text: str) -> str:
+    """Text with nothing in it that a terminal would act on."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def run(program: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
     """Run a program's main; what it raises becomes its line and code."""
+    _fill_standard_streams()
     try:
         code = main(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except JobdError as error:
         return fail(program, str(error), error.exit_code)
@@ -26,6 +44,16 @@ def run(program: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] 
         return fail(program, f"{where}{error.strerror or error}", EXIT_REFUSED)
 
 
+def _fill_standard_streams() -> None:
+    """Where the caller closed 0, 1 or 2, our next sockets would take their numbers, and be written to. What fills them is closed on
+    exec, so that a command finds them as the caller left them."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def fail(program: str, text: str, code: int) -> int:
     """Say one line on stderr; the exit code."""
     say(f"{program}: {text}")
@@ -34,8 +62,10 @@ def fail(program: str, text: str, code: int) -> int:
 
 def say(text: str) -> None:
     """A line on stderr, whatever has become of it."""
+    if sys.stderr is None:
+        return
     try:
-        sys.stderr.write(text.replace("\n", " ") + "\n")
+        sys.stderr.write(printable(text.replace("\n", " ")) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         pass

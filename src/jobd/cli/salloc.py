@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from jobd import __version__
 from jobd.cli import command
-from jobd.cli.main import run, say
+from jobd.cli.main import Parser, run, say
 from jobd.client import Client, Events
 from jobd.errors import EXIT_REFUSED, NoServer
 from jobd.limits import COMMAND_CHARS_MAX, NAME_CHARS_MAX
@@ -29,7 +29,7 @@ FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"})
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line of Salloc."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="Salloc",
         usage="Salloc [OPTION]… COMMAND [ARGUMENT]…",
         description="Wait for N free processors, then run COMMAND in the foreground, as if Salloc were not there: its input, output, "

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from jobd import __version__
-from jobd.cli.main import run
+from jobd.cli.main import Parser, run
 from jobd.client import Client, Events
 from jobd.states import FINAL_STATES
 from jobd.units import format_ids
@@ -16,7 +16,7 @@ FINAL = frozenset(state.value for state in FINAL_STATES)
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line of Sdelete."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="Sdelete",
         description="Kill jobs properly, each with its whole tree: SIGTERM to every process, wherever it has gone, SIGKILL after a grace. "
         "Returns when they are gone.",

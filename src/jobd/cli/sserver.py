@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from jobd import __version__
-from jobd.cli.main import run
+from jobd.cli.main import Parser, run
 from jobd.client import Client, is_server_alive
 from jobd.errors import EXIT_NO_SERVER, NoServer
 from jobd.limits import NB_PROC_LIMIT
@@ -18,7 +18,7 @@ STOPPED_S = 60.0  # for a server to be gone after it was told; ending all jobs t
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line of Sserver."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="Sserver",
         usage="Sserver [N | -1 | -2]",
         description="Without an argument: say whether the server runs, since when, and what it does. Exit code 3 if it does not.",

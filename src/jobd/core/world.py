@@ -38,7 +38,7 @@ class World:
         self.passes: deque[tuple[float, Key]] = deque(maxlen=PASSES_KEPT_MAX)  # (wall time, who passed)
         self.deadlines: dict[int, float] = {}  # monotonic end of the time limit, of jobs that run and have one
         self.by_token: dict[str, int] = {}
-        self.by_process: dict[tuple[int, int], list[int]] = {}  # (pid, start) of a Salloc → its jobs
+        self.by_process: dict[tuple[int, int], set[int]] = {}  # (pid, start) of a Salloc → its jobs
 
     # ---- reading
     def is_suspended(self, job_id: int) -> bool:
@@ -92,7 +92,7 @@ class World:
         assert not job.is_finished and job.job_id not in self.jobs
         self.jobs[job.job_id] = job
         self.by_token[job.spec.token] = job.job_id
-        self.by_process.setdefault((job.spec.pid, job.spec.start_ticks), []).append(job.job_id)
+        self.by_process.setdefault((job.spec.pid, job.spec.start_ticks), set()).add(job.job_id)
         if job.parent_id is not None and job.parent_id in self.jobs:
             siblings = self.children.get(job.parent_id)
             if siblings is None:
@@ -109,12 +109,13 @@ class World:
         job_id = job.job_id
         phase = job.phase
         if job.is_waiting:
-            self.waiting.add(job.key)
+            key = job.key  # made once: both lists keep it
+            self.waiting.add(key)
             shape = (job.spec.nb_proc, job.spec.time_limit_s)
             keys = self.shapes.get(shape)
             if keys is None:
                 keys = self.shapes[shape] = SortedList()
-            keys.add(job.key)
+            keys.add(key)
         elif isinstance(phase, Running | Completing):
             self.holding[job_id] = job
             suspended = self.is_suspended(job_id)
@@ -157,7 +158,7 @@ class World:
         self.deadlines.pop(job_id, None)
         self.by_token.pop(job.spec.token, None)
         process = (job.spec.pid, job.spec.start_ticks)
-        self.by_process[process].remove(job_id)
+        self.by_process[process].discard(job_id)
         if not self.by_process[process]:
             del self.by_process[process]
         self.children.pop(job_id, None)

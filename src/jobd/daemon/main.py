@@ -1,6 +1,7 @@
 """jobd: the server. Reads the configuration, takes the locks, opens journal and sockets, and ticks until told to stop."""
 
 import argparse
+import gc
 import logging
 import logging.handlers
 import os
@@ -29,6 +30,7 @@ log = logging.getLogger("jobd")
 
 LOG_BYTES_MAX = 4 << 20
 LOGS_KEPT = 3
+GC_THRESHOLD = 200_000  # new containers between two collections
 NOFILE_WANTED = 65536  # a connection for each waiting Salloc, two while it starts
 
 
@@ -87,6 +89,7 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
         JobdError: it cannot start.
     """
     _set_up_log()
+    gc.set_threshold(GC_THRESHOLD)  # our values are tuples without cycles; the default looks through all of them over and over
     config = load(paths.config_file())
     _raise_nofile()
     journal = Journal(

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote
 
 import msgpack
@@ -135,7 +136,8 @@ class Journal:
     def meta(self, key: str) -> object:
         """A remembered value, or None."""
         rows = self._known("SELECT value FROM meta WHERE key = ?", (key,))
-        return msgpack.unpackb(rows[0][0]) if rows else None  # type: ignore[arg-type]
+        value: object = msgpack.unpackb(rows[0][0]) if rows else None
+        return value
 
     def living(self) -> Iterator[Job]:
         """The living jobs, oldest first: parents before their children."""
@@ -145,7 +147,7 @@ class Journal:
 
     def job_id_max(self) -> int:
         """The highest number ever given that is still remembered."""
-        return int(self._known("SELECT max(job_id) FROM jobs", ())[0][0] or 0)  # type: ignore[call-overload]
+        return int(self._known("SELECT max(job_id) FROM jobs", ())[0][0] or 0)
 
     def job_of_token(self, token: str) -> Job | None:
         """The job of a submission, finished or not."""
@@ -188,7 +190,7 @@ class Journal:
         except sqlite3.Error as error:
             raise JournalError(f"cannot read {self.path}: {error}") from error
 
-    def _known(self, query: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+    def _known(self, query: str, values: tuple[object, ...]) -> list[Any]:
         """What the writing connection knows.
 
         Raises:

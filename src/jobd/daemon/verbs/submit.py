@@ -87,7 +87,7 @@ def _parent_id(server: "Server", request: Submit, ancestors: list[Identity]) -> 
     """
     world = server.world
     for ancestor in ancestors:
-        for job_id in world.by_process.get((ancestor.pid, ancestor.start_ticks), ()):
+        for job_id in sorted(world.by_process.get((ancestor.pid, ancestor.start_ticks), ())):
             if world.jobs[job_id].is_holding:
                 return job_id
     claimed = request.claimed_job_id

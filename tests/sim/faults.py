@@ -1,0 +1,90 @@
+"""What strikes the server: a journal and a Comm that may kill it at any step, and what a broken promise is."""
+
+from typing import TYPE_CHECKING, Any
+
+from jobd.errors import JournalError
+from jobd.journal.journal import Journal
+from jobd.wire import codec
+from jobd.wire import messages as m
+
+if TYPE_CHECKING:
+    from sim.simulator import Simulation
+
+
+class Crash(BaseException):
+    """The server dies here. No Exception, so that nothing in it survives by catching it."""
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+def promise(is_kept: object, text: str) -> None:
+    """Say which promise was broken."""
+    if not is_kept:
+        raise Violation(text)
+
+
+class FaultyJournal(Journal):
+    """The real journal, which may be struck before or after a commit, or find the disk full."""
+
+    strike: str = ""
+    was_full = False
+    sim: "Simulation"
+
+    def commit(self, **changes: Any) -> None:
+        strike, self.strike = self.strike, ""
+        events = list(changes["events"])
+        self.sim.look_at([codec.build(m.Event, codec.unpack(body)) for _, _, body in events])
+        if strike == "before":
+            raise Crash
+        if strike == "full":
+            self.was_full = True
+            raise JournalError(f"cannot write {self.path}: database or disk is full")
+        super().commit(**{**changes, "events": events})
+        self.sim.is_committed()
+        if strike == "after":
+            raise Crash
+
+
+class FakeComm:
+    """What the server says goes into the simulated wires. It may die before any word."""
+
+    def __init__(self, sim: "Simulation") -> None:
+        self._sim = sim
+        self.words_left: int | None = None  # until a crash
+
+    def _count(self) -> None:
+        if self.words_left is not None:
+            if self.words_left == 0:
+                raise Crash
+            self.words_left -= 1
+
+    def reply(self, reply_to: Any, data: bytes) -> None:
+        self._count()
+        is_error = codec.unpack(data)[1] == "error"
+        promise(is_error or not self._sim.is_uncommitted, "something was answered before it was committed")
+        client, connection = reply_to
+        client.replies.append((connection, data))
+
+    def tell_agent(self, agent: bytes, data: bytes) -> None:
+        self._count()
+        promise(not self._sim.is_uncommitted, "the agent was told before the commit")
+        self._sim.to_agent.append((agent, data))
+
+    def publish(self, topic: bytes, data: bytes) -> None:
+        self._count()
+        promise(not self._sim.is_uncommitted, "something was published before it was committed")
+        for salloc in self._sim.sallocs:
+            if salloc.is_subscribed and topic.startswith(salloc.topic):
+                salloc.events.append(data)
+
+    def agent_said_hello(self, hello: m.Hello) -> None:
+        pass
+
+
+class Person:
+    """Somebody with one request: Sdelete, jobctl set-nb-proc, Sserver -1. Repeats nothing."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[int, bytes]] = []
