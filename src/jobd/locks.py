@@ -27,6 +27,14 @@ def take(path: str) -> int | None:
     return descriptor
 
 
+def is_in_place(path: str, descriptor: int) -> bool:
+    """Whether a locked file is the one that others find at `path`; not so once its folder was removed, as at a logout."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
 def holder(path: str) -> int | None:
     """The pid of the process that has the lock, None if nobody has.
 

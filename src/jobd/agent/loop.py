@@ -149,8 +149,11 @@ class Agent:
 
     def _client_gone(self, watch: Watch) -> None:
         if not watch.outcome().is_known:
-            self._say(m.Lost(watch.job_id, watch.client.signal))
-        # What it may have left behind is ended in any case; most often the first two looks find nothing.
+            self._say(m.Lost(watch.job_id, watch.client.signal, watch.token))
+        # What it may have left behind is ended in any case; most often the first two looks find nothing. Looks from before its end
+        # do not count: it may have started its command after them.
+        if watch.killing is not None and watch.killing.is_over:
+            watch.killing = None
         self._kill(watch)
 
     # ---- killing
@@ -190,7 +193,7 @@ class Agent:
     def _after_killing(self, watch: Watch, now_s: float) -> None:
         client = watch.client
         if client.is_gone:
-            watch.gone = m.Gone(watch.job_id, *watch.outcome())
+            watch.gone = m.Gone(watch.job_id, *watch.outcome(), watch.token)
             self._idle_since_s = now_s
             self._say(watch.gone)
         elif not watch.is_alone:

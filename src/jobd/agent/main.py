@@ -49,14 +49,14 @@ def main(argv: list[str] | None = None) -> int:
         if lock is None:
             raise JobdError(f"an agent runs already (pid {locks.holder(paths.agent_lock())})")
         _raise_nofile()
-        _serve()
+        _serve(lock)
     except JobdError as error:
         sys.stderr.write(f"jobd-agent: {error}\n")
         return error.exit_code
     return 0
 
 
-def _serve() -> None:
+def _serve(lock: int) -> None:
     context = zmq.Context()
     link: Any = context.socket(zmq.DEALER)
     link.setsockopt(zmq.ROUTING_ID, b"local")
@@ -82,6 +82,9 @@ def _serve() -> None:
         if monitor in ready:
             (number,) = struct.unpack_from("=H", monitor.recv_multipart()[0])
             if number == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                if not locks.is_in_place(paths.agent_lock(), lock):
+                    log.info("the runtime folder is a new one, and the server has another agent")
+                    break
                 agent.connected()
             else:
                 agent.disconnected()
@@ -99,7 +102,7 @@ def _serve() -> None:
                 else:
                     agent.pidfd_ready(key)
         agent.step()
-    log.info("nothing left to do")
+    log.info("left")
     link.disable_monitor()
     monitor.close(linger=0)
     link.close()

@@ -135,6 +135,7 @@ class _Running:
         self._say = say
         self._folder = paths.notes_dir()
         self._killed_by: int | None = None
+        self._is_killed_told = False
         self._interrupted_by: int | None = None  # Ctrl-C or Ctrl-\\ at the terminal
 
     def run(self, words: list[str]) -> End:
@@ -204,7 +205,7 @@ class _Running:
             if info.si_signo in ENDING and self._killed_by is None:
                 self._killed_by = info.si_signo
                 _send(pid, signal.SIGCONT)
-                self._tell_killed(info.si_signo)
+                self._tell_killed()
 
     def _reap(self, pid: int) -> End | None:
         """Look at all children that have changed; the end of the command if it is over."""
@@ -253,12 +254,15 @@ class _Running:
 
     def _tell(self, end: End, *, is_gone: bool) -> bool:
         """Tell the server; False if there is none: then the note tells it, through the agent."""
+        self._tell_killed()  # if no server was there to hear it
         return self._request(
             m.Ended(self._job.job_id, self._job.token, end.exit_code, end.signal, is_gone)
         )
 
-    def _tell_killed(self, number: int) -> None:
-        self._request(m.Killed(self._job.job_id, self._job.token, number))
+    def _tell_killed(self) -> None:
+        if self._killed_by is not None and not self._is_killed_told:
+            killed = m.Killed(self._job.job_id, self._job.token, self._killed_by)
+            self._is_killed_told = self._request(killed)
 
     def _request(self, request: m.Ended | m.Killed) -> bool:
         if not is_server_alive():

@@ -24,7 +24,7 @@ from jobd.units import parse_time_limit_s, plural
 from jobd.wire import messages as m
 from jobd.wire.topics import job_topic
 
-FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"})
+GRANTED = frozenset({JobState.RUNNING, JobState.SUSPENDED})
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -128,7 +128,7 @@ class _Salloc:
         if job.state == JobState.PENDING:
             self.client.close()
             grant = self._wait(grant)
-        elif job.state in FINAL:
+        elif job.state not in GRANTED:
             self._refuse(job)
         return grant
 
@@ -182,7 +182,7 @@ class _Salloc:
                     events.close()
                     self._submit = self._submit._replace(is_again=True)
                     return self.granted()
-                if row.state in (JobState.RUNNING, JobState.SUSPENDED):
+                if row.state in GRANTED:
                     events.close()
                     self._say(f"job {job.job_id} runs, after {time.monotonic() - began_s:.0f} s")
                     return grant._replace(job=row)

@@ -14,12 +14,12 @@ from jobd.core.events import KINDS, Completed, Ended, Event, LimitsSet, Started,
 from jobd.core.job import Completing, Finished, Job, Now, Outcome
 from jobd.core.schedule import Policy, next_deadline_s, plan
 from jobd.core.world import World
-from jobd.settings import Config
 from jobd.daemon.peers import Lookup, Peer, look_up
 from jobd.daemon.rows import row_of, rows_of
 from jobd.daemon.verbs import HANDLERS
 from jobd.errors import JobdError, JournalError, Refused
 from jobd.journal.journal import Journal
+from jobd.settings import Config
 from jobd.states import Cause
 from jobd.wire import codec
 from jobd.wire import messages as m
@@ -212,6 +212,10 @@ class Server:
 
     def _hear_agent(self, agent: bytes, message: Any) -> None:
         world, now = self.world, self.now
+        if isinstance(message, m.Gone | m.Lost):
+            known = self.latest(message.job_id)
+            if known is not None and message.token not in ("", known.spec.token):
+                return  # of a job of that number in another journal
         if isinstance(message, m.Hello):
             self.agent, self.agent_pid = agent, message.pid
             self.comm.agent_said_hello(message)
@@ -256,7 +260,10 @@ class Server:
             changed_jobs=self._changed.values(),
             meta=meta,
         )
-        self.journal.trim(self._seq)
+        try:
+            self.journal.trim(self._seq)
+        except JournalError as error:
+            log.error("%s", error)  # this tick is committed; old events take their room a little longer
 
     def _body(self, seq: int, event: Event, job: Job | None) -> bytes:
         row = None if job is None else row_of(self.world, job)
@@ -268,13 +275,13 @@ class Server:
     # ---- act
     def _act(self) -> None:
         watched = []
-        for _, event, job in self._events:
+        for _, event, _ in self._events:
             if isinstance(event, Submitted):
                 spec = event.job.spec
                 watched.append(m.Watched(event.job.job_id, spec.pid, spec.start_ticks, spec.token))
         if watched:
             self._to_agent(m.Watch(self.facts.server_id, watched))
-        for _, event, job in self._events:
+        for _, event, _ in self._events:
             if isinstance(event, Completed):
                 self._to_agent(m.Kill(event.job_id, self.config.kill_grace_s))
             elif isinstance(event, Ended):

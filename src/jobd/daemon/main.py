@@ -6,6 +6,7 @@ import logging
 import logging.handlers
 import os
 import secrets
+import select
 import signal
 import socket
 import sys
@@ -31,6 +32,7 @@ log = logging.getLogger("jobd")
 LOG_BYTES_MAX = 4 << 20
 LOGS_KEPT = 3
 GC_THRESHOLD = 200_000  # new containers between two collections
+HANDOVER_S = 10.0  # for a server that nobody can reach any more to end
 NOFILE_WANTED = 65536  # a connection for each waiting Salloc, two while it starts
 
 
@@ -72,6 +74,8 @@ class _locked:
         ):
             paths.make_private(folder)
             descriptor = locks.take(path)
+            if descriptor is None and _end_unreachable(path):
+                descriptor = locks.take(path)
             if descriptor is None:
                 raise JobdError(f"a server runs already (pid {locks.holder(path)}, {path})")
             self._held.append(descriptor)
@@ -80,6 +84,29 @@ class _locked:
     def __exit__(self, *_: object) -> None:
         for descriptor in self._held:
             os.close(descriptor)
+
+
+def _end_unreachable(path: str) -> bool:
+    """End the server that holds this lock, if its runtime folder was removed under it (as at a logout without lingering).
+
+    No client can reach it any more, and jobs do not notice. True if it has ended.
+    """
+    pid = locks.holder(path)
+    try:
+        pidfd = os.pidfd_open(pid or 0)
+    except OSError:
+        return pid is None
+    try:
+        lost = f"/{os.path.basename(paths.server_lock())} (deleted)"
+        is_lost = any(os.readlink(entry).endswith(lost) for entry in os.scandir(f"/proc/{pid}/fd"))
+        if not is_lost or locks.holder(path) != pid:
+            return False
+        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        return bool(select.select([pidfd], [], [], HANDOVER_S)[0])
+    except OSError:
+        return locks.holder(path) is None
+    finally:
+        os.close(pidfd)
 
 
 def run(nb_proc: int | None, ready_fd: int | None) -> int:
@@ -106,9 +133,10 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     server.admit(ended_by_reboot(world, journal, boot_id, now))
     if nb_proc is not None:
         server.admit([LimitsSet(nb_proc, nb_proc)])
-    journal.commit(
-        events=(), new_jobs=(), changed_jobs=(), meta={"server_id": server_id, "boot_id": boot_id}
-    )
+    journal.commit(events=(), new_jobs=(), changed_jobs=(), meta={"server_id": server_id})
+    server.tick([], now)
+    # Only now that what the reboot ended is committed is the new boot remembered.
+    journal.commit(events=(), new_jobs=(), changed_jobs=(), meta={"boot_id": boot_id})
     journal.forget_finished(now.wall_s - config.history_days * 86400)
     log.info("jobd %s, pid %d: %d procs", __version__, os.getpid(), world.nb_proc)
     try:

@@ -233,6 +233,7 @@ class Gone(NamedTuple):
     is_known: bool
     exit_code: int | None
     signal: int | None
+    token: str = ""  # of the job: its number may be another's in a new journal
 
 
 class Lost(NamedTuple):
@@ -240,6 +241,7 @@ class Lost(NamedTuple):
 
     job_id: int
     signal: int | None
+    token: str = ""
 
 
 class ScopeEnding(NamedTuple):
