@@ -391,7 +391,9 @@ def test_nobody_but_a_new_client_wakes_a_stopped_server(listening: Bed) -> None:
         for socket, name in ((events, "events.sock"), (agents, "agents.sock")):
             socket.setsockopt(zmq.RCVTIMEO, int(PATIENCE_S * 1000))
             socket.bind(f"ipc://{listening.runtime}/jobd/{name}")
-        assert {events.recv(), events.recv()} == {b"\x01job.2.", b"\x01"}
+        seen: set[bytes] = set()
+        while not {b"\x01job.2.", b"\x01"} <= seen:
+            seen.add(events.recv())
         assert agents.recv() == b"local"
     finally:
         context.destroy(linger=0)
@@ -403,7 +405,7 @@ def test_nobody_but_a_new_client_wakes_a_stopped_server(listening: Bed) -> None:
 
 
 def test_a_job_that_ends_while_the_server_stops_does_not_wake_it(listening: Bed) -> None:
-    for number in range(1, 9):
+    for number in range(1, 6):
         listening.ok("Sserver", "1")
         child = listening.spawn("Salloc", "cat", stdin=subprocess.PIPE)
         listening.until_state(number, "RUNNING")

@@ -71,5 +71,6 @@ complete -c Squeue -n _shtab_Squeue_using -s o -l format -x -d 'Slurm'"'"'s: %[.
 complete -c Squeue -n _shtab_Squeue_using -l json -d 'as one JSON document'
 complete -c Squeue -n _shtab_Squeue_using -s w -l watch -d 'on a terminal: a live table (q leaves); on a pipe: a line for each event, with --json an object'
 complete -c Squeue -n _shtab_Squeue_using -l since -x -d 'with --watch on a pipe: begin with the events after number SEQ'
+complete -c Squeue -n _shtab_Squeue_using -l until-idle -d 'with --watch: leave when no job lives any more'
 complete -c Squeue -n _shtab_Squeue_using -l help -d 'show this and leave'
 complete -c Squeue -n _shtab_Squeue_using -l version -d 'show program'"'"'s version number and exit'

@@ -99,6 +99,7 @@ complete -c jobctl -n '_shtab_jobctl_using squeue' -s o -l format -x -d 'Slurm'"
 complete -c jobctl -n '_shtab_jobctl_using squeue' -l json -d 'as one JSON document'
 complete -c jobctl -n '_shtab_jobctl_using squeue' -s w -l watch -d 'on a terminal: a live table (q leaves); on a pipe: a line for each event, with --json an object'
 complete -c jobctl -n '_shtab_jobctl_using squeue' -l since -x -d 'with --watch on a pipe: begin with the events after number SEQ'
+complete -c jobctl -n '_shtab_jobctl_using squeue' -l until-idle -d 'with --watch: leave when no job lives any more'
 complete -c jobctl -n '_shtab_jobctl_using squeue' -l help -d 'show this and leave'
 complete -c jobctl -n '_shtab_jobctl_using squeue' -l version -d 'show program'"'"'s version number and exit'
 complete -c jobctl -n '_shtab_jobctl_using; and test $_shtab_jobctl_npos -eq 0' -a sdelete -d 'kill jobs with their trees, as Sdelete does'

@@ -132,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SEQ",
         help="with --watch on a pipe: begin with the events after number SEQ",
     )
+    watch.add_argument("--until-idle", action="store_true", help="with --watch: leave when no job lives any more")
     other = parser.add_argument_group("other")
     other.add_argument("--help", action="help", help="show this and leave")
     other.add_argument("--version", action="version", version=f"Squeue {__version__}")
@@ -150,6 +151,8 @@ def main(argv: Sequence[str]) -> int:
     chosen = filter_of(options)
     if options.since is not None and not options.watch:
         parser.error("--since goes with --watch")
+    if options.until_idle and not options.watch:
+        parser.error("--until-idle goes with --watch")
     if options.limit is not None and not options.finished:
         parser.error("--limit goes with --finished")
     if hasattr(sys.stdout, "reconfigure"):
@@ -160,7 +163,9 @@ def main(argv: Sequence[str]) -> int:
                 parser.error(f"--{name} does not go with --watch")
         from jobd.cli import watch
 
-        return watch.watch(chosen, is_json=options.json, since=options.since)
+        return watch.watch(
+            chosen, is_json=options.json, since=options.since, is_ending=options.until_idle
+        )
     show = _shower(options)
     client = Client()
     gc.disable()  # a list makes no cycles, and 100,000 rows would be looked through for some time

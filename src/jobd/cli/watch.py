@@ -41,30 +41,39 @@ PAGES_LOOKED_AT_MAX = 10  # for a filter that the server does not know, at each 
 _EVENTS_DRAINED_MAX = 10_000  # before the table is drawn again
 
 
-def watch(chosen: "Filter", *, is_json: bool, since: int | None) -> int:
-    """Follow the jobs that are meant, until we are stopped."""
+def watch(chosen: "Filter", *, is_json: bool, since: int | None, is_ending: bool = False) -> int:
+    """Follow the jobs that are meant, until we are stopped or, with `is_ending`, until no job lives."""
     is_table = sys.stdout.isatty() and not is_json and since is None
     if is_table and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", ""):
         from jobd.cli.screen import Screen
 
-        return _Table(chosen).run(Screen())
-    follow(chosen, is_json=is_json, since=since)
+        return _Table(chosen, is_ending=is_ending).run(Screen())
+    follow(chosen, is_json=is_json, since=since, is_ending=is_ending)
     return 0
 
 
 # ---- on a pipe
-def follow(chosen: "Filter", *, is_json: bool, since: int | None) -> None:
-    """Print a line for each event, for ever.
+def follow(chosen: "Filter", *, is_json: bool, since: int | None, is_ending: bool = False) -> None:
+    """Print a line for each event, for ever or, with `is_ending`, until no job lives.
 
     Raises:
         BrokenPipeError: nobody reads any more.
     """
     line = json_line if is_json else event_line
     is_choosing = any(part is not None for part in chosen)
+    if is_ending and is_idle(Client().request(m.Ask())):
+        return
     for event in Stream(sys.stdout.fileno()).events(since):
         if chosen.fits(event.job) if event.job is not None else not is_choosing:
             sys.stdout.write(line(event) + "\n")
             sys.stdout.flush()
+        if is_ending and event.kind == "ended" and is_idle(Client().request(m.Ask())):
+            return
+
+
+def is_idle(status: m.Status) -> bool:
+    """Whether no job lives."""
+    return status.running + status.suspended + status.waiting == 0
 
 
 def event_line(event: m.Event) -> str:
@@ -200,8 +209,9 @@ def _event(data: bytes) -> m.Event:
 class _Table:
     """The live table: what it shows, and when it asks."""
 
-    def __init__(self, chosen: "Filter") -> None:
+    def __init__(self, chosen: "Filter", *, is_ending: bool = False) -> None:
         self._chosen = chosen
+        self._is_ending = is_ending
         self._status: m.Status | None = None
         self._rows: list[m.JobRow] = []
         self._is_cut = False  # there are more than fit
@@ -229,6 +239,8 @@ class _Table:
                 now_s = time.monotonic()
                 if self._ask_at_s is not None and now_s >= self._ask_at_s:
                     self._ask(screen.height)
+                if self._is_ending and not self._trouble and is_idle(self._status):
+                    return 0
                 screen.draw(self._picture)
                 ready = dict(poller.poll(self._sleep_ms()))
                 if events.socket in ready and _drained(events.socket):
