@@ -38,8 +38,8 @@ def start_server(
     if nb_proc is None and has_unit():
         start_unit()
         return
-    if "JOBD_JOB_ID" in os.environ and only_if_allowed:
-        # As our child it would be a part of the job, and would end with it.
+    if "JOBD_JOB_ID" in os.environ:
+        # As a process of the job it would keep the job's Salloc from ending, and would be ended with it.
         raise NoServer(f"no server runs, and from inside a job none is started ({HINT})")
     _start_daemon(nb_proc)
 

@@ -42,6 +42,7 @@ class Agent:
         self._killed: dict[int, Watch] = {}  # those whose killing is under way or done
         self._members_pidfds: dict[int, Watch] = {}
         self._server_id = ""
+        self._is_leaving = False
         self._grace_s = GRACE_DEFAULT_S
         self._table: Table | None = None
         self.is_connected = False
@@ -73,7 +74,7 @@ class Agent:
             log.warning("server: %s", error)
             return
         if isinstance(message, m.Watch):
-            self._server_id = message.server_id
+            self._server_id, self._is_leaving = message.server_id, message.is_leaving
             if self.is_ending_all:
                 return  # what is new belongs to the next agent, which the server starts when this one has left
             for watched in message.jobs:
@@ -148,7 +149,12 @@ class Agent:
             watch.killing.forget(pidfd, time.monotonic())
 
     def _client_gone(self, watch: Watch) -> None:
-        if not watch.outcome().is_known:
+        is_known = watch.outcome().is_known
+        if is_known and self._is_leaving and watch.killing is None:
+            watch.gone = m.Gone(watch.job_id, *watch.outcome(), watch.token)
+            self._say(watch.gone)
+            return
+        if not is_known:
             self._say(m.Lost(watch.job_id, watch.client.signal, watch.token))
         # What it may have left behind is ended in any case; most often the first two looks find nothing. Looks from before its end
         # do not count: it may have started its command after them.

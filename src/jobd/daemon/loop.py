@@ -280,7 +280,7 @@ class Server:
                 spec = event.job.spec
                 watched.append(m.Watched(event.job.job_id, spec.pid, spec.start_ticks, spec.token))
         if watched:
-            self._to_agent(m.Watch(self.facts.server_id, watched))
+            self._to_agent(m.Watch(self.facts.server_id, watched, self.config.leftovers == "leave"))
         for _, event, _ in self._events:
             if isinstance(event, Completed):
                 self._to_agent(m.Kill(event.job_id, self.config.kill_grace_s))
@@ -298,7 +298,8 @@ class Server:
             for job in self.world.jobs.values()
         ]
         for start in range(0, len(watched), WATCHES_A_MESSAGE_MAX):
-            self._to_agent(m.Watch(self.facts.server_id, watched[start : start + WATCHES_A_MESSAGE_MAX]))
+            page = watched[start : start + WATCHES_A_MESSAGE_MAX]
+            self._to_agent(m.Watch(self.facts.server_id, page, self.config.leftovers == "leave"))
         for job in self.world.holding.values():
             if isinstance(job.phase, Completing):
                 self._to_agent(m.Kill(job.job_id, self.config.kill_grace_s))

@@ -69,6 +69,7 @@ class Grant(NamedTuple):
     server_id: str
     thread_variables: list[str]  # set to nb_proc where the caller has not set them
     leftovers: str  # "kill" or "leave": processes that outlive the command
+    all_cpus: list[int] = []  # all that the server hands out, for a job that is not bound
 
 
 class Ended(NamedTuple):
@@ -79,6 +80,12 @@ class Ended(NamedTuple):
     exit_code: int | None
     signal: int | None
     is_gone: bool
+
+
+class Noted(NamedTuple):
+    """The end is committed."""
+
+    is_tree_ending: bool = False  # the job around it is being ended too, so the Salloc need not hurry back to its caller
 
 
 class Killed(NamedTuple):
@@ -204,6 +211,7 @@ class Watch(NamedTuple):
 
     server_id: str
     jobs: list[Watched]
+    is_leaving: bool = False  # processes that outlive a command which ended by itself are left alone
 
 
 class Kill(NamedTuple):

@@ -15,7 +15,7 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "submit": Verb(m.Submit, m.Grant, "queue a Salloc"),
-    "ended": Verb(m.Ended, m.Done, "a Salloc's command is over"),
+    "ended": Verb(m.Ended, m.Noted, "a Salloc's command is over"),
     "killed": Verb(m.Killed, m.Done, "a running Salloc was sent a signal meant to end it"),
     "delete": Verb(m.Delete, m.Deleted, "kill jobs with their trees"),
     "set_limits": Verb(m.SetLimits, m.Status, "change nb_proc and nb_proc_max"),

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jobd.core import reports
-from jobd.core.job import Outcome
+from jobd.core.job import Completing, Outcome
 from jobd.daemon.peers import Peer
 from jobd.errors import UsageError
 from jobd.states import Cause
-from jobd.wire.messages import Done, Ended
+from jobd.wire.messages import Ended, Noted
 
 if TYPE_CHECKING:
     from jobd.daemon.loop import Server
 
 
-def handle(server: "Server", peer: Peer, request: Ended) -> Callable[[], Done]:
+def handle(server: "Server", peer: Peer, request: Ended) -> Callable[[], Noted]:
     """Take note of the end. One that is told twice, or of a job that is long over, is as good as told.
 
     Raises:
@@ -30,4 +30,11 @@ def handle(server: "Server", peer: Peer, request: Ended) -> Callable[[], Done]:
                 server.world, job.job_id, outcome, is_gone=request.is_gone, now=server.now
             )
         )
-    return Done
+
+    def answer() -> Noted:
+        parent = None
+        if job is not None and job.parent_id is not None:
+            parent = server.latest(job.parent_id)
+        return Noted(parent is not None and isinstance(parent.phase, Completing))
+
+    return answer

@@ -34,7 +34,7 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
     # one could not be committed.
     job = server.of_token(request.token)
     if job is None:
-        if server.stop_asked:
+        if server.kill_asked:
             raise Stopping("the server is stopping and takes no more jobs")
         identity, ancestors = identify(peer, server.lookup)
         parent_id = _parent_id(server, request, ancestors)
@@ -55,7 +55,11 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
         assert latest is not None
         config = server.config
         return Grant(
-            server.row(latest), server.facts.server_id, config.thread_variables, config.leftovers
+            server.row(latest),
+            server.facts.server_id,
+            config.thread_variables,
+            config.leftovers,
+            list(server.world.cpus),
         )
 
     return grant
