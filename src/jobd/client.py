@@ -8,7 +8,6 @@ This module is on every client's way to its start, so it imports nothing that a 
 
 import itertools
 import os
-import socket as sockets
 import struct
 import time
 from typing import Any
@@ -166,6 +165,8 @@ class Client:
 
 def is_listening() -> bool:
     """Whether somebody listens on the control socket: the server, or systemd in its place."""
+    import socket as sockets  # 2 ms that most clients do not need
+
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
         try:
             probe.connect(paths.control_socket())

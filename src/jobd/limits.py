@@ -1,6 +1,8 @@
-"""A limit on everything, each with its reason. What a user may change stands in daemon/config.py."""
+"""A limit on everything, each with its reason. What a user may change stands in settings.py."""
 
-REQUEST_BYTES_MAX = 1 << 20  # the longest request: a Salloc's command line cut to COMMAND_CHARS_MAX, with room
+REQUEST_BYTES_MAX = (
+    1 << 20
+)  # the longest request: a Salloc's command line cut to COMMAND_CHARS_MAX, with room
 REPLY_BYTES_MAX = 64 << 20  # a page of PAGE_ROWS_MAX rows with the longest command lines
 AGENT_BYTES_MAX = 16 << 20  # the list of everything an agent watches, 100,000 jobs
 PAGE_ROWS_MAX = 2000  # rows in one reply: some 20 ms of the server's time

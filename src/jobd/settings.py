@@ -121,8 +121,7 @@ def from_table(table: dict[str, Any], path: str = "config.toml") -> Config:
         if key not in SETTINGS:
             raise ConfigError(f"{path}: no setting {key!r} (there are: {', '.join(SETTINGS)})")
     values = {
-        key: _value(path, key, setting, table.get(key, setting.default))
-        for key, setting in SETTINGS.items()
+        key: _value(path, key, setting, table.get(key, setting.default)) for key, setting in SETTINGS.items()
     }
     values["on_kill"] = OnKill(values["on_kill"])
     return Config(**values)

@@ -73,7 +73,12 @@ class House:
 
     def terminal(self, command: str, *arguments: str, **options: Any) -> pexpect.spawn:
         """Run a command on a pseudo-terminal."""
-        options = {"env": self.env, "cwd": str(self.work), "timeout": PATIENCE_S, "encoding": "utf-8"} | options
+        options = {
+            "env": self.env,
+            "cwd": str(self.work),
+            "timeout": PATIENCE_S,
+            "encoding": "utf-8",
+        } | options
         child = pexpect.spawn(command, list(arguments), **options)
         self._terminals.append(child)
         return child
@@ -224,7 +229,9 @@ class House:
                     os.close(pidfd)
         for pid in self.processes():
             with contextlib.suppress(OSError):
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                command = (
+                    Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
                 left.append(f"{pid}: {command}")
                 os.kill(pid, signal.SIGKILL)
         return left

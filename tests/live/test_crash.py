@@ -120,7 +120,7 @@ def test_both_killed_and_an_end_between_is_still_exact(house: Any) -> None:
 def test_the_first_salloc_starts_the_server_and_many_at_once_start_one(house: Any) -> None:
     children = [house.spawn("Salloc", "sh", "-c", f"exit {number}") for number in range(12)]
     assert [child.wait(60) for child in children] == list(range(12))
-    assert len([job for job in house.jobs(is_finished=True)]) == 12
+    assert len(house.jobs(is_finished=True)) == 12
     log = (house.root / ".local/state/jobd/jobd.log").read_text()
     assert log.count("INFO jobd: jobd ") == 1
 
@@ -130,7 +130,9 @@ def test_autostart_off_says_how_to_start_one(house: Any) -> None:
     (house.root / ".config/jobd/config.toml").write_text("autostart = false\n")
     done = house.run("Salloc", "true")
     assert done.returncode == 3
-    assert done.stderr == "Salloc: no server runs (start one with: Sserver N, or systemctl --user start jobd)\n"
+    assert (
+        done.stderr == "Salloc: no server runs (start one with: Sserver N, or systemctl --user start jobd)\n"
+    )
 
 
 def test_stale_sockets_and_locks_do_not_stop_a_start(house: Any) -> None:
@@ -200,18 +202,25 @@ def test_the_server_killed_hundreds_of_times_loses_nothing(house: Any) -> None:
         for number in range(5)
     ]
     nested = house.spawn(
-        "Salloc", "-q", "sh", "-c", "for i in $(seq 8); do Salloc -q -n 2 sh -c 'echo $JOBD_JOB_ID 3 >> ran; exit 3'; echo 3 $? >> codes; done"
+        "Salloc",
+        "-q",
+        "sh",
+        "-c",
+        "for i in $(seq 8); do Salloc -q -n 2 sh -c 'echo $JOBD_JOB_ID 3 >> ran; exit 3'; echo 3 $? >> codes; done",
     )
     kills = 0
     while any(child.poll() is None for child in (*workers, nested)) or kills < ROUNDS:
-        before = len((house.work / "codes").read_text().splitlines()) if (house.work / "codes").exists() else 0
+        before = (
+            len((house.work / "codes").read_text().splitlines()) if (house.work / "codes").exists() else 0
+        )
         house.server(2)
         if rng.random() < 0.3:  # let something happen, else only starts of the server are killed
             target = before + rng.randrange(1, 3)
             done = (*workers, nested)
             house.until(
-                lambda target=target, done=done: all(c.poll() is not None for c in done)
-                or len(lines(house.work / "codes")) >= target
+                lambda target=target, done=done: (
+                    all(c.poll() is not None for c in done) or len(lines(house.work / "codes")) >= target
+                )
             )
         kill_server(house)
         kills += 1

@@ -82,9 +82,7 @@ def test_a_nested_job_gets_thread_counts_of_its_own(house: Any) -> None:
 
 def test_folder_umask_limits_nice_and_signals_are_the_callers(house: Any) -> None:
     house.server()
-    look = (
-        "pwd; umask; ulimit -a; nice; grep -E '^(SigBlk|NoNewPrivs)' /proc/self/status; trap; ls /proc/self/fd"
-    )
+    look = "pwd; umask; ulimit -a; nice; grep -E '^(SigBlk|NoNewPrivs)' /proc/self/status; trap; ls /proc/self/fd"
 
     def change() -> None:
         os.umask(0o027)
@@ -152,7 +150,18 @@ def test_a_script_without_a_first_line_is_run_by_sh(house: Any) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("-n",), ("-n", "0", "true"), ("-n", "-1", "true"), ("-n", "x", "true"), ("--nope", "true"), ("--",), ("-t", "1:2:3:4", "true"), ("--on-kill", "x", "true"), ("--priority", "high", "true")],
+    [
+        (),
+        ("-n",),
+        ("-n", "0", "true"),
+        ("-n", "-1", "true"),
+        ("-n", "x", "true"),
+        ("--nope", "true"),
+        ("--",),
+        ("-t", "1:2:3:4", "true"),
+        ("--on-kill", "x", "true"),
+        ("--priority", "high", "true"),
+    ],
 )
 def test_nonsense_is_refused_with_code_2(house: Any, arguments: tuple[str, ...]) -> None:
     done = house.run("Salloc", *arguments)
@@ -174,10 +183,18 @@ def test_a_job_is_bound_to_as_many_processors_as_it_asked_for(house: Any) -> Non
     count = len(os.sched_getaffinity(0))
     house.server(count)
     for asked in range(1, count + 1):
-        assert house.ok("Salloc", "-n", str(asked), "nproc", env=house.env | {"OMP_NUM_THREADS": ""}) == f"{asked}\n"
-    assert house.ok("Salloc", "--no-bind", "python3", "-c", "import os; print(len(os.sched_getaffinity(0)))") == f"{count}\n"
+        assert (
+            house.ok("Salloc", "-n", str(asked), "nproc", env=house.env | {"OMP_NUM_THREADS": ""})
+            == f"{asked}\n"
+        )
+    assert (
+        house.ok("Salloc", "--no-bind", "python3", "-c", "import os; print(len(os.sched_getaffinity(0)))")
+        == f"{count}\n"
+    )
     house.ok("Sserver", str(count + 1))
-    assert house.ok("Salloc", "python3", "-c", "import os; print(len(os.sched_getaffinity(0)))") == f"{count}\n"
+    assert (
+        house.ok("Salloc", "python3", "-c", "import os; print(len(os.sched_getaffinity(0)))") == f"{count}\n"
+    )
 
 
 def test_two_running_jobs_have_different_processors(house: Any) -> None:

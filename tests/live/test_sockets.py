@@ -62,8 +62,16 @@ def test_odd_messages_get_an_error_or_nothing_and_no_harm(house: Any) -> None:
         codec.encode_request(request)
         for request in (m.Ask(), m.ListJobs(), m.ListEvents(0), m.Delete([1]), m.Ended(1, "t", 0, None, True))
     ]
-    odd = [b"", b"\xc1", b"\x93\x01\xa6status\x90", msgpack.packb([1, "nope", []]), msgpack.packb([99, "status", []])]
-    odd += [msgpack.packb([1, verb, [[]] * 12]) for verb in ("submit", "ended", "delete", "list_jobs", "stop")]
+    odd = [
+        b"",
+        b"\xc1",
+        b"\x93\x01\xa6status\x90",
+        msgpack.packb([1, "nope", []]),
+        msgpack.packb([99, "status", []]),
+    ]
+    odd += [
+        msgpack.packb([1, verb, [[]] * 12]) for verb in ("submit", "ended", "delete", "list_jobs", "stop")
+    ]
     odd += [b"\x91" * 5000, b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdf\x7f\xff\xff\xff"]
     for _ in range(300):
         data = bytearray(rng.choice(good))

@@ -13,7 +13,9 @@ PROMPT = "=> "
 def shell(house: Any) -> Any:
     """An interactive bash on a terminal, beside a server with two procs."""
     house.server(2)
-    terminal = house.terminal("bash", "--norc", "--noprofile", "-i", env=house.env | {"PS1": PROMPT, "PS2": ""})
+    terminal = house.terminal(
+        "bash", "--norc", "--noprofile", "-i", env=house.env | {"PS1": PROMPT, "PS2": ""}
+    )
     terminal.expect_exact(PROMPT)
     terminal.sendline("bind 'set enable-bracketed-paste off' 2>/dev/null; stty -echo")
     terminal.expect_exact(PROMPT)
@@ -45,7 +47,7 @@ def test_ctrl_c_ends_the_command_and_salloc_by_the_same_signal(house: Any, shell
 
 
 def test_a_command_that_handles_ctrl_c_goes_on(house: Any, shell: Any) -> None:
-    program = "import signal; signal.signal(2, lambda *_: print(\"caught\", flush=True)); print(\"up\"); print(\"got\", input()); exit(9)"
+    program = 'import signal; signal.signal(2, lambda *_: print("caught", flush=True)); print("up"); print("got", input()); exit(9)'
     shell.sendline(f"Salloc python3 -c '{program}'")
     shell.expect_exact("up")
     shell.sendintr()
@@ -154,7 +156,9 @@ def test_a_closed_terminal_ends_its_jobs(house: Any) -> None:
 def test_nohup_protects_a_job_from_a_closed_terminal(house: Any) -> None:
     house.server(2)
     go = house.pipe("go")
-    terminal = house.terminal("bash", "-c", f"nohup Salloc sh -c 'echo up > /dev/tty; read x < {go}' >/dev/null 2>&1 & wait")
+    terminal = house.terminal(
+        "bash", "-c", f"nohup Salloc sh -c 'echo up > /dev/tty; read x < {go}' >/dev/null 2>&1 & wait"
+    )
     terminal.expect_exact("up")
     terminal.close(force=False)
     assert house.job(1)["state"] == "RUNNING"

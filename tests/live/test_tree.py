@@ -35,7 +35,9 @@ def test_a_suspended_job_names_the_children_it_waits_for(house: Any) -> None:
     go = house.pipe("go")
     script = "; ".join(f"Salloc sh -c 'read x < {go}' & p$i=$!".replace("$i", str(i)) for i in range(4))
     house.spawn("Salloc", "sh", "-c", f"{script}; wait")
-    house.until(lambda: len([job for job in house.jobs() if job["parent_id"] == 1 and job["state"] == "RUNNING"]) == 4)
+    house.until(
+        lambda: len([job for job in house.jobs() if job["parent_id"] == 1 and job["state"] == "RUNNING"]) == 4
+    )
     parent = house.job(1)
     assert parent["state"] == "SUSPENDED" and parent["children"] == [2, 3, 4, 5]
     assert re.search(r"^ *1 +- +S\[2->5\] ", house.ok("Squeue"), re.M)
@@ -63,7 +65,10 @@ def test_children_stand_at_their_roots_place(house: Any) -> None:
     house.server(1)
     up, go, blocked = house.pipe("up"), house.pipe("go"), house.work / "order"
     first = house.spawn(
-        "Salloc", "sh", "-c", f"echo up > {up}; read x < {go}; Salloc sh -c 'echo child >> {blocked}'; Salloc sh -c 'echo child2 >> {blocked}'"
+        "Salloc",
+        "sh",
+        "-c",
+        f"echo up > {up}; read x < {go}; Salloc sh -c 'echo child >> {blocked}'; Salloc sh -c 'echo child2 >> {blocked}'",
     )
     house.until_ready(up)
     other = house.spawn("Salloc", "sh", "-c", f"echo other >> {blocked}")
@@ -107,7 +112,11 @@ def test_a_stale_job_number_makes_no_parent(house: Any) -> None:
 
 def test_a_job_that_fails_ends_alone_and_its_parent_goes_on(house: Any) -> None:
     house.server(2)
-    assert house.ok("Salloc", "sh", "-c", "Salloc false; Salloc sh -c 'kill -SEGV $$'; echo $?").strip().endswith("139")
+    assert (
+        house.ok("Salloc", "sh", "-c", "Salloc false; Salloc sh -c 'kill -SEGV $$'; echo $?")
+        .strip()
+        .endswith("139")
+    )
     assert house.job(1)["state"] == "COMPLETED"
     assert house.job(3)["signal"] == signal.SIGSEGV
 
@@ -145,7 +154,12 @@ def test_on_kill_below_spares_parent_and_siblings(house: Any) -> None:
 def test_children_of_a_parent_that_ends_are_killed(house: Any) -> None:
     house.server(2)
     up = house.pipe("up")
-    done = house.run("Salloc", "sh", "-c", f"Salloc sh -c 'echo up > {up}; sleep 1000' & Salloc -n 2 true & read x < {up}; exit 4")
+    done = house.run(
+        "Salloc",
+        "sh",
+        "-c",
+        f"Salloc sh -c 'echo up > {up}; sleep 1000' & Salloc -n 2 true & read x < {up}; exit 4",
+    )
     assert done.returncode == 4
     assert house.jobs() == []
     assert house.job(1)["state"] == "FAILED" and house.job(1)["exit_code"] == 4

@@ -20,7 +20,9 @@ class KillingOfJob:
     def __init__(self, now_s: float, grace_s: float) -> None:
         self.kill_at_s = now_s + grace_s
         self.look_at_s = now_s
-        self.pidfds: dict[int, tuple[int, int]] = {}  # pidfd → (pid, start) of processes that were signalled and live
+        self.pidfds: dict[
+            int, tuple[int, int]
+        ] = {}  # pidfd → (pid, start) of processes that were signalled and live
         self.is_over = False
         self._signalled: dict[tuple[int, int], int] = {}  # (pid, start) → the last signal
         self._empty_looks = 0

@@ -79,6 +79,14 @@ def _serve(lock: int) -> None:
     log.info("jobd-agent %s, pid %d", __version__, os.getpid())
     while not agent.may_leave:
         ready = dict(poller.poll(agent.timeout_ms()))
+        # First what the kernel says: a message may let a descriptor go that is ready, and give its number to another process.
+        for key in ready:
+            if isinstance(key, int):
+                if key == signals.fileno():
+                    signals.recv(64)
+                    agent.end_all()
+                else:
+                    agent.pidfd_ready(key)
         if monitor in ready:
             (number,) = struct.unpack_from("=H", monitor.recv_multipart()[0])
             if number == zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -94,13 +102,6 @@ def _serve(lock: int) -> None:
                     agent.hear(link.recv(zmq.NOBLOCK))
                 except zmq.Again:
                     break
-        for key in ready:
-            if isinstance(key, int):
-                if key == signals.fileno():
-                    signals.recv(64)
-                    agent.end_all()
-                else:
-                    agent.pidfd_ready(key)
         agent.step()
     log.info("left")
     link.disable_monitor()

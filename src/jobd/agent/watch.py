@@ -49,7 +49,9 @@ class Watch:
         self.client = client
         self.killing: KillingOfJob | None = None
         self.gone: Gone | None = None  # said again at each connection until the server says Forget
-        self.client_end_at_s: float | None = None  # monotonic: a Salloc that outlives its killed job is ended then
+        self.client_end_at_s: float | None = (
+            None  # monotonic: a Salloc that outlives its killed job is ended then
+        )
 
     @property
     def is_alone(self) -> bool:

@@ -11,7 +11,7 @@ import signal
 import stat
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobd import paths
 from jobd.client import Client, is_server_alive
@@ -20,7 +20,9 @@ from jobd.wire import messages as m
 from jobd.wire import notes
 
 PR_SET_CHILD_SUBREAPER = 36
-SI_USER_MAX = 0  # si_code ≤ 0: sent by a process (kill, tgkill, sigqueue); above: by the kernel, as for Ctrl-C
+SI_USER_MAX = (
+    0  # si_code ≤ 0: sent by a process (kill, tgkill, sigqueue); above: by the kernel, as for Ctrl-C
+)
 
 # Sent to us alone, these mean the end of the job …
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -42,6 +44,7 @@ STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 NOT_FOUND = 127  # as the shells have it
 NOT_EXECUTABLE = 126
 
+TREE_END_S = 2.0  # for the end of the job around us to reach us
 TELL_S = 10.0  # for telling the end to a living server; the note tells it otherwise
 
 
@@ -115,9 +118,7 @@ class End(NamedTuple):
     signal: int | None
 
 
-def run_command(
-    words: list[str], grant: m.Grant, client: Client, *, say: Callable[[str], None]
-) -> int:
+def run_command(words: list[str], grant: m.Grant, client: Client, *, say: Callable[[str], None]) -> int:
     """Run it to its end, tell the server, and end the same way: the exit code, or no return at all."""
     running = _Running(grant, client, say)
     end = running.run(words)
@@ -136,12 +137,15 @@ class _Running:
         self._folder = paths.notes_dir()
         self._killed_by: int | None = None
         self._is_killed_told = False
+        self._is_tree_ending = False
         self._interrupted_by: int | None = None  # Ctrl-C or Ctrl-\\ at the terminal
 
     def run(self, words: list[str]) -> End:
         taken = [number for number in (*ENDING, *HANDED_ON) if signal.getsignal(number) is not signal.SIG_IGN]
         old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, [*taken, *STOPPING, signal.SIGCHLD])
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a caller that ignored it would leave us nothing to wait for
+        signal.signal(
+            signal.SIGCHLD, signal.SIG_DFL
+        )  # a caller that ignored it would leave us nothing to wait for
         self._bind()
         try:
             pid = self._spawn(words, old_mask)
@@ -164,11 +168,14 @@ class _Running:
         return end
 
     def _bind(self) -> None:
-        if self._job.cpus:
+        cpus = self._job.cpus
+        if not cpus and "JOBD_JOB_ID" in os.environ:
+            cpus = self._grant.all_cpus  # the job around us may be bound, which was not meant for us
+        if cpus:
             try:
-                os.sched_setaffinity(0, self._job.cpus)
+                os.sched_setaffinity(0, cpus)
             except OSError as error:
-                self._say(f"not bound to processors {self._job.cpus}: {error.strerror}")
+                self._say(f"not bound to processors {cpus}: {error.strerror}")
 
     def _spawn(self, words: list[str], old_mask: set[int | signal.Signals]) -> int:
         variables = environment(self._grant)
@@ -251,28 +258,31 @@ class _Running:
             is_told = self._tell(end, is_gone=not _has_children())
         if is_told and not _has_children():
             notes.remove(self._folder, self._job.job_id)
+        if self._is_tree_ending:
+            # Back at once, our caller would run on until the end of its job reaches it.
+            signal.sigtimedwait(taken, TREE_END_S)
 
     def _tell(self, end: End, *, is_gone: bool) -> bool:
         """Tell the server; False if there is none: then the note tells it, through the agent."""
         self._tell_killed()  # if no server was there to hear it
-        return self._request(
-            m.Ended(self._job.job_id, self._job.token, end.exit_code, end.signal, is_gone)
-        )
+        noted = self._request(m.Ended(self._job.job_id, self._job.token, end.exit_code, end.signal, is_gone))
+        self._is_tree_ending = noted is not None and noted.is_tree_ending
+        return noted is not None
 
     def _tell_killed(self) -> None:
         if self._killed_by is not None and not self._is_killed_told:
             killed = m.Killed(self._job.job_id, self._job.token, self._killed_by)
-            self._is_killed_told = self._request(killed)
+            self._is_killed_told = self._request(killed) is not None
 
-    def _request(self, request: m.Ended | m.Killed) -> bool:
+    def _request(self, request: m.Ended | m.Killed) -> Any:
+        """The answer; None if there is no server."""
         if not is_server_alive():
-            return False
+            return None
         try:
-            self._client.telling_only_the_living(TELL_S).request(request)
-            return True
+            return self._client.telling_only_the_living(TELL_S).request(request)
         except JobdError as error:
             self._say(f"the server was not told of the end: {error}")
-            return False
+            return None
 
     def _write(self, note: notes.Note) -> None:
         try:

@@ -30,7 +30,10 @@ def build_parser(*, is_whole: bool = True) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in VERBS.items():
         child = verbs.add_parser(
-            name, help=verb.summary, description=verb.summary[0].upper() + verb.summary[1:] + ".", allow_abbrev=False
+            name,
+            help=verb.summary,
+            description=verb.summary[0].upper() + verb.summary[1:] + ".",
+            allow_abbrev=False,
         )
         verb.add_arguments(child)
     for name, (module, summary) in WHOLE_COMMANDS.items():
@@ -236,7 +239,11 @@ def _ids(parser: argparse.ArgumentParser) -> None:
 
 
 def _units_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--enable", action="store_true", help="let the first client start the server, from now on and after each login")
+    parser.add_argument(
+        "--enable",
+        action="store_true",
+        help="let the first client start the server, from now on and after each login",
+    )
     parser.add_argument("--now", action="store_true", help="start the server now")
     parser.add_argument("--remove", action="store_true", help="take the units away again")
 
@@ -261,4 +268,3 @@ WHOLE_COMMANDS: dict[str, tuple[str, str]] = {
     "squeue": ("jobd.cli.squeue", "list the jobs, as Squeue does"),
     "sdelete": ("jobd.cli.sdelete", "kill jobs with their trees, as Sdelete does"),
 }
-

@@ -39,16 +39,39 @@ def build_parser() -> argparse.ArgumentParser:
         "count as free, so no nesting can deadlock.",
         allow_abbrev=False,
     )
-    parser.add_argument("-n", "--nb-proc", type=_count, default=1, metavar="N", help="procs to wait for (default 1)")
-    parser.add_argument("-t", "--time", type=parse_time_limit_s, metavar="LIMIT", help="end the job after LIMIT: minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S")
+    parser.add_argument(
+        "-n", "--nb-proc", type=_count, default=1, metavar="N", help="procs to wait for (default 1)"
+    )
+    parser.add_argument(
+        "-t",
+        "--time",
+        type=parse_time_limit_s,
+        metavar="LIMIT",
+        help="end the job after LIMIT: minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S",
+    )
     parser.add_argument("-J", "--job-name", metavar="NAME", help="name of the job (default: that of COMMAND)")
-    parser.add_argument("--priority", type=int, metavar="P", help="higher goes first (default 0, or that of the job inside which this is called)")
-    parser.add_argument("--on-kill", choices=("tree", "below"), default="", help="if this job is killed: end its whole tree, or only what is below it (default: on_kill of the configuration)")
+    parser.add_argument(
+        "--priority",
+        type=int,
+        metavar="P",
+        help="higher goes first (default 0, or that of the job inside which this is called)",
+    )
+    parser.add_argument(
+        "--on-kill",
+        choices=("tree", "below"),
+        default="",
+        help="if this job is killed: end its whole tree, or only what is below it (default: on_kill of the configuration)",
+    )
     parser.add_argument("--no-bind", action="store_true", help="do not bind COMMAND to processors of its own")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what happens")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--version", action="version", version=f"Salloc {__version__}")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command with its arguments; no shell looks at it")
+    parser.add_argument(
+        "command",
+        nargs=argparse.REMAINDER,
+        metavar="COMMAND",
+        help="the command with its arguments; no shell looks at it",
+    )
     return parser
 
 
@@ -153,7 +176,7 @@ class _Salloc:
         """Inside a job, a stopped server is waited for: the job's end would otherwise depend on when it was stopped."""
         if "JOBD_JOB_ID" not in os.environ:
             raise error
-        say(f"Salloc: {error}; waiting for it")
+        self._say(f"{error}; waiting for it")
         events = Events(b"server.")
         while events.wait() is not True:
             pass

@@ -132,7 +132,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SEQ",
         help="with --watch on a pipe: begin with the events after number SEQ",
     )
-    watch.add_argument("--until-idle", action="store_true", help="with --watch: leave when no job lives any more")
+    watch.add_argument(
+        "--until-idle", action="store_true", help="with --watch: leave when no job lives any more"
+    )
     other = parser.add_argument_group("other")
     other.add_argument("--help", action="help", help="show this and leave")
     other.add_argument("--version", action="version", version=f"Squeue {__version__}")
@@ -163,9 +165,7 @@ def main(argv: Sequence[str]) -> int:
                 parser.error(f"--{name} does not go with --watch")
         from jobd.cli import watch
 
-        return watch.watch(
-            chosen, is_json=options.json, since=options.since, is_ending=options.until_idle
-        )
+        return watch.watch(chosen, is_json=options.json, since=options.since, is_ending=options.until_idle)
     show = _shower(options)
     client = Client()
     gc.disable()  # a list makes no cycles, and 100,000 rows would be looked through for some time

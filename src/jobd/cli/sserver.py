@@ -13,7 +13,7 @@ from jobd.limits import NB_PROC_LIMIT
 from jobd.units import format_elapsed, plural
 from jobd.wire import messages as m
 
-STOPPED_S = 60.0  # for a server to be gone after it was told; ending all jobs takes a grace and a little
+STOPPED_S = 60.0  # for a server to be gone after it was told
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,7 +52,9 @@ def main(argv: Sequence[str]) -> int:
     if number in (-1, -2):
         return stop(is_killing=number == -2)
     if not 0 <= number <= NB_PROC_LIMIT:
-        parser.error(f"{number}: from 0 to {NB_PROC_LIMIT} procs, or -1 (stop), or -2 (kill all jobs and stop)")
+        parser.error(
+            f"{number}: from 0 to {NB_PROC_LIMIT} procs, or -1 (stop), or -2 (kill all jobs and stop)"
+        )
     start(number)
     return 0
 
@@ -99,8 +101,9 @@ def stop(*, is_killing: bool) -> int:
     if pidfd is not None:
         import select
 
-        if not select.select([pidfd], [], [], STOPPED_S)[0]:
-            raise NoServer(f"the server (pid {pid}) has not ended for {STOPPED_S:.0f} s; jobs may still be ending")
+        # The end of all jobs takes as long as their grace; who has no patience has Ctrl-C.
+        if not select.select([pidfd], [], [], None if is_killing else STOPPED_S)[0]:
+            raise NoServer(f"the server (pid {pid}) has not ended for {STOPPED_S:.0f} s")
     print("stopped, all jobs ended" if is_killing else "stopped")
     return 0
 

@@ -21,9 +21,7 @@ def holders(world: World, now: Now, policy: Policy) -> Holders:
     """What all reasons share. Costs by the number of running jobs and of shapes."""
     running = [job for job in world.holding.values() if not world.is_suspended(job.job_id)]
     named = sorted(running, key=lambda job: (-world.cost(job), job.job_id))
-    parts = [
-        f"job {job.job_id} ({job.spec.name}: {world.cost(job)})" for job in named[:HOLDERS_NAMED_MAX]
-    ]
+    parts = [f"job {job.job_id} ({job.spec.name}: {world.cost(job)})" for job in named[:HOLDERS_NAMED_MAX]]
     if len(named) > HOLDERS_NAMED_MAX:
         parts.append(f"{len(named) - HOLDERS_NAMED_MAX} more")
     passes = list(world.passes)

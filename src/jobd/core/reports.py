@@ -13,9 +13,7 @@ from jobd.states import Cause
 from jobd.units import plural
 
 
-def submitted(
-    world: World, spec: Spec, *, parent_id: int | None, jobs_max: int, now: Now
-) -> list[Event]:
+def submitted(world: World, spec: Spec, *, parent_id: int | None, jobs_max: int, now: Now) -> list[Event]:
     """A new job, if it may enter the queue.
 
     Raises:

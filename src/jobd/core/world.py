@@ -36,7 +36,9 @@ class World:
         self.waiting: SortedList[Key] = SortedList()
         self.shapes: dict[Shape, SortedList[Key]] = {}  # the queue by shape; no empty lists
         self.passes: deque[tuple[float, Key]] = deque(maxlen=PASSES_KEPT_MAX)  # (wall time, who passed)
-        self.deadlines: dict[int, float] = {}  # monotonic end of the time limit, of jobs that run and have one
+        self.deadlines: dict[
+            int, float
+        ] = {}  # monotonic end of the time limit, of jobs that run and have one
         self.by_token: dict[str, int] = {}
         self.by_process: dict[tuple[int, int], set[int]] = {}  # (pid, start) of a Salloc → its jobs
 

@@ -190,7 +190,9 @@ class Server:
             self._seq += 1
             self._events.append((self._seq, event, job))
             if job is not None:
-                target = self._new if job.job_id in self._new or isinstance(event, Submitted) else self._changed
+                target = (
+                    self._new if job.job_id in self._new or isinstance(event, Submitted) else self._changed
+                )
                 target[job.job_id] = job
                 if target is self._new and isinstance(event, Ended):
                     self._come_and_gone[job.spec.token] = job
@@ -344,9 +346,7 @@ class Server:
         if job is None:
             job = next(iter(self.journal.finished_of([job_id])), None)
         row = None if job is None else self.row(job)
-        self.comm.publish(
-            job_topic(job_id, JOB_NOW), codec.pack(m.Event(0, self.now.wall_s, JOB_NOW, row))
-        )
+        self.comm.publish(job_topic(job_id, JOB_NOW), codec.pack(m.Event(0, self.now.wall_s, JOB_NOW, row)))
 
     # ---- what handlers show
     def row(self, job: Job) -> m.JobRow:

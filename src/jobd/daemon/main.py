@@ -16,16 +16,17 @@ from typing import Any
 import zmq
 
 from jobd import __version__, locks, paths
-from jobd.core.events import LimitsSet
 from jobd.core.job import Now
+from jobd.core.reports import limits_set
 from jobd.daemon import notify
-from jobd.settings import load
 from jobd.daemon.keeper import Keeper
 from jobd.daemon.loop import Facts, Server
 from jobd.daemon.recover import ended_by_reboot, recovered
 from jobd.daemon.sockets import Sockets
 from jobd.errors import JobdError, JournalError
 from jobd.journal.journal import Journal
+from jobd.limits import NB_PROC_LIMIT
+from jobd.settings import load
 
 log = logging.getLogger("jobd")
 
@@ -43,7 +44,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="The job server. Usually started by systemctl --user start jobd, by Sserver N, or by the first Salloc.",
     )
     parser.add_argument("--nb-proc", type=int, metavar="N", help="set nb_proc and nb_proc_max to N")
-    parser.add_argument("--ready-fd", type=int, metavar="FD", help="write a line to FD when ready, or why not")
+    parser.add_argument(
+        "--ready-fd", type=int, metavar="FD", help="write a line to FD when ready, or why not"
+    )
     parser.add_argument("--version", action="version", version=f"jobd {__version__}")
     return parser
 
@@ -51,6 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the server until it is told to stop; the exit code."""
     options = build_parser().parse_args(argv)
+    if options.nb_proc is not None and not 0 <= options.nb_proc <= NB_PROC_LIMIT:
+        return _failed(options.ready_fd, f"--nb-proc {options.nb_proc}: from 0 to {NB_PROC_LIMIT}", 2)
     try:
         with _locked():
             return run(options.nb_proc, options.ready_fd)
@@ -116,12 +121,12 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
         JobdError: it cannot start.
     """
     _set_up_log()
-    gc.set_threshold(GC_THRESHOLD)  # our values are tuples without cycles; the default looks through all of them over and over
+    gc.set_threshold(
+        GC_THRESHOLD
+    )  # our values are tuples without cycles; the default looks through all of them over and over
     config = load(paths.config_file())
     _raise_nofile()
-    journal = Journal(
-        paths.journal_file(), synchronous=config.journal_sync, events_kept=config.events_kept
-    )
+    journal = Journal(paths.journal_file(), synchronous=config.journal_sync, events_kept=config.events_kept)
     now = _now()
     world = recovered(journal, tuple(sorted(os.sched_getaffinity(0))), now)
     server_id = journal.meta("server_id") or secrets.token_hex(6)
@@ -132,7 +137,7 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     server.now = now
     server.admit(ended_by_reboot(world, journal, boot_id, now))
     if nb_proc is not None:
-        server.admit([LimitsSet(nb_proc, nb_proc)])
+        server.admit(limits_set(world, nb_proc, max(1, nb_proc), now))
     journal.commit(events=(), new_jobs=(), changed_jobs=(), meta={"server_id": server_id})
     server.tick([], now)
     # Only now that what the reboot ended is committed is the new boot remembered.

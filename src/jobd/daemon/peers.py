@@ -4,6 +4,7 @@ libzmq gives each message of an ipc connection the address of its peer, which on
 them at connect(2) (SO_PEERCRED).
 """
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -43,8 +44,11 @@ def parse_peer(address: str) -> Peer | None:
 def look_up(pid: int) -> tuple[int, int] | None:
     """A process's parent and start time (proc(5), fields 4 and 22 of /proc/PID/stat)."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fields = os.read(descriptor, 4096).rpartition(b")")[2].split()
+        finally:
+            os.close(descriptor)
         return int(fields[1]), int(fields[19])
     except (OSError, IndexError, ValueError):
         return None

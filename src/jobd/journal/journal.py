@@ -48,7 +48,9 @@ class Journal:
             self._writer = sqlite3.connect(path, isolation_level=None)
             self._reader: sqlite3.Connection | None = None
             # By what is in it, not by its size: a first start that died or found the disk full leaves a header without tables.
-            is_new = not self._one("SELECT count(*) FROM sqlite_master") and not self._one("PRAGMA user_version")
+            is_new = not self._one("SELECT count(*) FROM sqlite_master") and not self._one(
+                "PRAGMA user_version"
+            )
             if is_new:
                 os.chmod(path, 0o600)
             else:
@@ -57,9 +59,7 @@ class Journal:
             self._writer.execute(f"PRAGMA synchronous = {synchronous}")
             if is_new:
                 schema = files("jobd.journal").joinpath("schema.sql").read_text()
-                self._writer.executescript(
-                    f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                )
+                self._writer.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
             self.last_seq: int = self._one("SELECT max(seq) FROM events") or 0
             self._oldest_seq: int = self._one("SELECT min(seq) FROM events") or self.last_seq + 1
         except sqlite3.Error as error:
@@ -159,7 +159,9 @@ class Journal:
         where, values = "", []
         if before is not None:
             where, values = "AND (ended_at, job_id) < (?, ?)", [*before]
-        query = f"SELECT {_COLUMNS} FROM jobs WHERE phase = 3 {where} ORDER BY ended_at DESC, job_id DESC LIMIT ?"
+        query = (
+            f"SELECT {_COLUMNS} FROM jobs WHERE phase = 3 {where} ORDER BY ended_at DESC, job_id DESC LIMIT ?"
+        )
         return [_job_of(row) for row in self._read(query, (*values, rows_max))]
 
     def finished_of(self, job_ids: list[int]) -> list[Job]:
@@ -285,5 +287,17 @@ def _spec_of(token: object, fields: list[object]) -> Spec:
     kind, nb_proc, command, *rest = fields
     name, cwd, user, priority, time_limit_s, is_bound, on_kill, pid, start_ticks = rest
     return Spec(
-        token, kind, nb_proc, tuple(command), name, cwd, user, priority, time_limit_s, is_bound, OnKill(on_kill), pid, start_ticks  # type: ignore[arg-type]
+        token,
+        kind,
+        nb_proc,
+        tuple(command),
+        name,
+        cwd,
+        user,
+        priority,
+        time_limit_s,
+        is_bound,
+        OnKill(on_kill),
+        pid,
+        start_ticks,  # type: ignore[arg-type]
     )

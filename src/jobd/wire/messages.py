@@ -85,7 +85,9 @@ class Ended(NamedTuple):
 class Noted(NamedTuple):
     """The end is committed."""
 
-    is_tree_ending: bool = False  # the job around it is being ended too, so the Salloc need not hurry back to its caller
+    is_tree_ending: bool = (
+        False  # the job around it is being ended too, so the Salloc need not hurry back to its caller
+    )
 
 
 class Killed(NamedTuple):
@@ -168,7 +170,7 @@ class Event(NamedTuple):
 
     seq: int
     at: float
-    kind: str  # submitted, started, suspended, resumed, exited, stopping, ended, limits, server
+    kind: str  # submitted, started, suspended, resumed, completing, ended, limits; now: a snapshot, without a number
     job: JobRow | None  # the job just after it
     text: str = ""
 

@@ -28,6 +28,8 @@ def handle(server: "Server", peer: Peer, request: Delete) -> Callable[[], Delete
         if job_id not in server.world.jobs:
             raise NoSuchJob(f"no job {job_id} (Squeue lists the living, Sacct the finished)")
     events = reports.deleted(server.world, request.job_ids, Cause.DELETED, server.now)
-    affected = sorted({event.job_id for event in events if isinstance(event, Completed | Ended)} | set(request.job_ids))
+    affected = sorted(
+        {event.job_id for event in events if isinstance(event, Completed | Ended)} | set(request.job_ids)
+    )
     server.admit(events)
     return lambda: Deleted(affected)

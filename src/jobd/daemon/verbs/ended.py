@@ -26,9 +26,7 @@ def handle(server: "Server", peer: Peer, request: Ended) -> Callable[[], Noted]:
     if job is not None and job.spec.token == request.token and job.is_holding:
         outcome = Outcome(Cause.SELF, request.exit_code, request.signal)
         server.admit(
-            reports.exited(
-                server.world, job.job_id, outcome, is_gone=request.is_gone, now=server.now
-            )
+            reports.exited(server.world, job.job_id, outcome, is_gone=request.is_gone, now=server.now)
         )
 
     def answer() -> Noted:

@@ -17,7 +17,5 @@ def handle(server: "Server", peer: Peer, request: Stop) -> Callable[[], Done]:
     server.stop_asked = True
     if request.is_killing:
         server.kill_asked = True
-        server.admit(
-            reports.deleted(server.world, list(server.world.jobs), Cause.SHUTDOWN, server.now)
-        )
+        server.admit(reports.deleted(server.world, list(server.world.jobs), Cause.SHUTDOWN, server.now))
     return Done
