@@ -181,11 +181,17 @@ def test_a_submission_that_makes_no_sense_is_refused_and_named(house: House, wro
     assert not house.world.jobs
 
 
-def test_a_server_that_stops_takes_no_more(house: House) -> None:
+def test_a_server_that_stops_keeps_what_comes_in_its_last_tick(house: House) -> None:
     house.submit()
-    done, refused = house.tick(m.Stop(), submission("b"))
+    done, granted = house.tick(m.Stop(), submission("b"))
+    assert done == m.Done() and granted.job.job_id == 2
+    assert house.server.is_done and {1, 2} <= set(house.world.jobs)
+
+
+def test_a_server_that_ends_all_jobs_takes_no_more(house: House) -> None:
+    house.submit()
+    done, refused = house.tick(m.Stop(True), submission("b"))
     assert done == m.Done() and isinstance(refused, Stopping)
-    assert house.server.is_done and 1 in house.world.jobs
 
 
 def test_a_server_that_kills_stops_when_nobody_is_left(house: House) -> None:
@@ -199,10 +205,11 @@ def test_a_server_that_kills_stops_when_nobody_is_left(house: House) -> None:
 # ---- ends
 def test_an_end_told_twice_or_by_a_stranger_means_nothing(house: House) -> None:
     house.submit()
-    for wrong in (m.Ended(1, "b", 0, None, True), m.Ended(7, "a", 0, None, True), m.Killed(1, "b", 15)):
-        assert house.tick(wrong) == [m.Done()] and 1 in house.world.jobs
+    for wrong in (m.Ended(1, "b", 0, None, True), m.Ended(7, "a", 0, None, True)):
+        assert house.tick(wrong) == [m.Noted()] and 1 in house.world.jobs
+    assert house.tick(m.Killed(1, "b", 15)) == [m.Done()] and 1 in house.world.jobs
     for _ in range(2):
-        assert house.tick(m.Ended(1, "a", 5, None, True)) == [m.Done()]
+        assert house.tick(m.Ended(1, "a", 5, None, True)) == [m.Noted()]
     (page,) = house.tick(m.ListJobs(is_finished=True))
     assert [(row.job_id, row.exit_code) for row in page.rows] == [(1, 5)]
 

@@ -264,40 +264,25 @@ def _packed_cpus(cpus: tuple[int, ...]) -> bytes | None:
     return packed if cpus else None
 
 
-def _job_of(row: tuple[object, ...]) -> Job:
+def _job_of(row: tuple[Any, ...]) -> Job:
     (job_id, parent_id, root_id, token, submitted_at, started_at, ended_at, *rest) = row
     number, cpus, held, cause, code, signal, blob = rest
-    assert isinstance(blob, bytes)
     spec = _spec_of(token, msgpack.unpackb(blob, unicode_errors="surrogateescape"))
-    outcome = Outcome(Cause(cause), code, signal) if cause is not None else None  # type: ignore[arg-type]
     bound = tuple(msgpack.unpackb(cpus)) if cpus is not None else ()
     phase: Phase
     if number == 0:
         phase = Waiting()
     elif number == 1:
-        phase = Running(started_at, bound, held)  # type: ignore[arg-type]
+        phase = Running(started_at, bound, held)
     elif number == 2:
-        phase = Completing(started_at, bound, held, outcome)  # type: ignore[arg-type]
+        phase = Completing(started_at, bound, held, Outcome(Cause(cause), code, signal))
     else:
-        phase = Finished(started_at, ended_at, outcome)  # type: ignore[arg-type]
-    return Job(job_id, parent_id, root_id, submitted_at, spec, phase)  # type: ignore[arg-type]
+        phase = Finished(started_at, ended_at, Outcome(Cause(cause), code, signal))
+    return Job(job_id, parent_id, root_id, submitted_at, spec, phase)
 
 
-def _spec_of(token: object, fields: list[object]) -> Spec:
+def _spec_of(token: str, fields: list[Any]) -> Spec:
     kind, nb_proc, command, *rest = fields
     name, cwd, user, priority, time_limit_s, is_bound, on_kill, pid, start_ticks = rest
-    return Spec(
-        token,
-        kind,
-        nb_proc,
-        tuple(command),
-        name,
-        cwd,
-        user,
-        priority,
-        time_limit_s,
-        is_bound,
-        OnKill(on_kill),
-        pid,
-        start_ticks,  # type: ignore[arg-type]
-    )
+    asked = (name, cwd, user, priority, time_limit_s, is_bound, OnKill(on_kill))
+    return Spec(token, kind, nb_proc, tuple(command), *asked, pid, start_ticks)
