@@ -195,7 +195,7 @@ class Events:
         self.socket.setsockopt(zmq.RECONNECT_IVL, 50)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
         endpoint = f"inproc://events-{next(_numbers)}"
-        self.socket.monitor(endpoint, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self.socket.monitor(endpoint, _STANDS_OR_NOT)
         self.monitor: Any = context.socket(zmq.PAIR)
         self.monitor.setsockopt(zmq.LINGER, 0)
         self.monitor.connect(endpoint)

@@ -188,16 +188,17 @@ class _Salloc:
         began_s = time.monotonic()
         self._say(f"job {job.job_id} waits for {plural(job.nb_proc, 'proc')}: {job.reason}")
         events = Events(job_topic(job.job_id))
-        has_stood = False
+        has_gone = False
         while True:
             event = events.wait()
             if event is True:
-                if has_stood:
+                if has_gone:
                     self._say("the server is back")
-                has_stood = True
+                has_gone = False
             elif event is False:
-                if has_stood:
+                if not has_gone:
                     self._say(f"the server has gone; job {job.job_id} keeps its place and waits for it")
+                has_gone = True
             elif isinstance(event, m.Event):
                 row = event.job
                 if row is None or row.token != self._submit.token:
