@@ -164,7 +164,9 @@ def _start_daemon(nb_proc: int | None) -> None:
         os.close(writer)
     with os.fdopen(reader, encoding="utf-8", errors="replace") as file:
         line = file.readline().strip()  # the end of the pipe if it dies
-    if line != "ready" and "runs already" not in line:
+    # One that somebody else has started just now is as good, if it is of this runtime folder.
+    is_ours = "runs already" in line and paths.server_lock() in line
+    if line != "ready" and not is_ours:
         raise NoServer(
             line.removeprefix("jobd: ") or f"the server ended at once (see {paths.log_file('jobd')})"
         )

@@ -248,6 +248,6 @@ def house(request: pytest.FixtureRequest) -> Iterator[House]:
         left = built.close()
         logs = {path.name: path.read_text() for path in root.glob(".local/state/jobd/*.log")}
         shutil.rmtree(root, ignore_errors=True)
-    assert not left, f"left behind: {left}, after Sserver -2: {built.farewell}"
+    assert not left, f"left behind: {left}, after Sserver -2: {built.farewell}, logs: {logs}"
     for name, text in logs.items():
         assert "Traceback" not in text, f"{name}: {text}"

@@ -189,7 +189,12 @@ class Agent:
             assert killing is not None
             if not killing.is_over and now_s >= killing.look_at_s:
                 before = set(killing.pidfds)
-                killing.look(lambda watch=watch: self._members(watch), now_s)  # type: ignore[misc]
+                client = watch.client
+                killing.look(
+                    lambda watch=watch: self._members(watch),  # type: ignore[misc]
+                    now_s,
+                    subreaper=client.pid if watch.is_alone and not client.is_gone else None,
+                )
                 for pidfd in set(killing.pidfds) - before:
                     self._members_pidfds[pidfd] = watch
                     self._poller.register(pidfd, zmq.POLLIN)
@@ -204,6 +209,11 @@ class Agent:
             self._say(watch.gone)
         elif not watch.is_alone:
             pass  # a program with several jobs tells the end of each itself
+        elif watch.note() is None:
+            # It has no command, or is just about to start one, and TERM did not end it: stopped, or deaf. What it may have started
+            # by now is looked for when it is gone.
+            _send(client.pidfd, signal.SIGKILL)
+            watch.client_end_at_s = now_s + SALLOC_EXIT_S
         elif watch.client_end_at_s is None:
             watch.client_end_at_s = now_s + SALLOC_EXIT_S
             _send(client.pidfd, signal.SIGCONT)

@@ -59,7 +59,6 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(lock: int) -> None:
     context = zmq.Context()
     link: Any = context.socket(zmq.DEALER)
-    link.setsockopt(zmq.ROUTING_ID, b"local")
     link.setsockopt(zmq.MAXMSGSIZE, AGENT_BYTES_MAX)
     link.setsockopt(zmq.SNDHWM, 0)
     link.setsockopt(zmq.RCVHWM, 0)

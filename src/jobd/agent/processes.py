@@ -20,6 +20,7 @@ class Process(NamedTuple):
 
     pid: int
     parent: int
+    group: int  # its process group
     start_ticks: int
     is_zombie: bool
 
@@ -29,7 +30,7 @@ def look_up(pid: int) -> Process | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-        return Process(pid, int(fields[1]), int(fields[19]), fields[0] in (b"Z", b"X"))
+        return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), fields[0] in (b"Z", b"X"))
     except (OSError, IndexError, ValueError):
         return None
 
@@ -43,6 +44,18 @@ def snapshot() -> dict[int, Process]:
             if process is not None and not process.is_zombie:
                 table[process.pid] = process
     return table
+
+
+def children_of(pid: int) -> list[int]:
+    """The children of one process, fresh from the kernel (proc(5), /proc/PID/task/TID/children); none where it cannot be asked."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    except (OSError, ValueError):
+        pass
+    return found
 
 
 def read_environment(pid: int) -> frozenset[bytes]:

@@ -158,7 +158,7 @@ class _Running:
         note = notes.Note(self._job.token, pid, _start_ticks(pid))
         self._write(note)
         self._say(f"job {self._job.job_id} runs {words[0]} (pid {pid})")
-        end = self._watch(pid, [*taken, signal.SIGCHLD])
+        end = self._watch(pid, [*taken, *STOPPING, signal.SIGCHLD])
         if end.signal == signal.SIGTERM and self._interrupted_by is not None and self._killed_by is None:
             # Ctrl-C killed another job of the tree first, and the tree's end overtook the command's own. What ended it is Ctrl-C
             # all the same, and a shell must see that, or its loop goes on.
@@ -200,6 +200,8 @@ class _Running:
             info = signal.sigwaitinfo(taken)
             if info.si_signo == signal.SIGCHLD:
                 continue
+            if info.si_signo in STOPPING and info.si_code > SI_USER_MAX:
+                continue  # Ctrl-Z: the command got it too, and if it stops, so do we
             if info.si_signo in ENDING and info.si_code > SI_USER_MAX:
                 # Ctrl-C and Ctrl-\ reached the command too, and it is for it to act. Of a hang-up the kernel tells the leader of
                 # the session alone, which may be us.
@@ -240,8 +242,12 @@ class _Running:
             os.kill(os.getpid(), number)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
             signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        elif _is_in_foreground():
+            os.kill(
+                os.getpid(), signal.SIGSTOP
+            )  # a shell's suspend: whoever has the terminal must see that it is free
         else:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            return  # somebody stopped the command alone, and will continue it alone: nobody would continue us
         _send(pid, signal.SIGCONT)
 
     # ---- its end
@@ -300,6 +306,20 @@ def _has_children() -> bool:
             return False
         if pid == 0:
             return True
+
+
+def _is_in_foreground() -> bool:
+    """Whether our process group has the terminal."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 def _send(pid: int, number: int) -> None:

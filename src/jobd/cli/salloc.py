@@ -18,7 +18,7 @@ from jobd.cli import command
 from jobd.cli.main import Parser, run, say
 from jobd.client import Client, Events
 from jobd.errors import EXIT_REFUSED, NoServer
-from jobd.limits import COMMAND_CHARS_MAX, NAME_CHARS_MAX
+from jobd.limits import COMMAND_CHARS_MAX, COMMAND_WORDS_MAX, NAME_CHARS_MAX
 from jobd.states import JobState
 from jobd.units import parse_time_limit_s, plural
 from jobd.wire import messages as m
@@ -224,7 +224,7 @@ def _cut(words: list[str]) -> list[str]:
     """The command line for the record: the server never runs it, so a long one is cut."""
     left = COMMAND_CHARS_MAX
     kept = []
-    for word in words:
+    for word in words[:COMMAND_WORDS_MAX]:
         if len(word) >= left:
             kept.append(word[: left - 1] + "…")
             break

@@ -19,6 +19,7 @@ from jobd.daemon.rows import row_of, rows_of
 from jobd.daemon.verbs import HANDLERS
 from jobd.errors import JobdError, JournalError, Refused
 from jobd.journal.journal import Journal
+from jobd.limits import EXIT_CODE_MAX, SIGNAL_MAX
 from jobd.settings import Config
 from jobd.states import Cause
 from jobd.wire import codec
@@ -374,9 +375,14 @@ class Server:
         )
 
 
-def outcome_of(message: m.Gone | m.Ended) -> Outcome:
-    """The outcome that a report tells of; why it ended is for the core to say."""
-    return Outcome(Cause.SELF, message.exit_code, message.signal)
+def outcome_of(message: m.Gone) -> Outcome:
+    """The outcome that a report tells of; why it ended is for the core to say. A number that cannot be is unknown."""
+    code, signal = message.exit_code, message.signal
+    if code is not None and not 0 <= code <= EXIT_CODE_MAX:
+        code = None
+    if signal is not None and not 1 <= signal <= SIGNAL_MAX:
+        signal = None
+    return Outcome(Cause.SELF, code, signal)
 
 
 def is_over(job: Job | None) -> bool:

@@ -34,6 +34,7 @@ LOG_BYTES_MAX = 4 << 20
 LOGS_KEPT = 3
 GC_THRESHOLD = 200_000  # new containers between two collections
 HANDOVER_S = 10.0  # for a server that nobody can reach any more to end
+NOFILE_MIN = 256  # with fewer, libzmq ends the process when some clients come at once
 NOFILE_WANTED = 65536  # a connection for each waiting Salloc, two while it starts
 
 
@@ -273,6 +274,9 @@ def _raise_nofile() -> None:
     wanted = NOFILE_WANTED if hard == resource.RLIM_INFINITY else min(hard, NOFILE_WANTED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < NOFILE_MIN:
+        raise JobdError(f"at most {soft} open files are allowed (ulimit -n), and {NOFILE_MIN} are needed")
 
 
 def _now() -> Now:

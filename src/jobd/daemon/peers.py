@@ -4,6 +4,7 @@ libzmq gives each message of an ipc connection the address of its peer, which on
 them at connect(2) (SO_PEERCRED).
 """
 
+import errno
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -50,7 +51,11 @@ def look_up(pid: int) -> tuple[int, int] | None:
         finally:
             os.close(descriptor)
         return int(fields[1]), int(fields[19])
-    except (OSError, IndexError, ValueError):
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise Refused("the server has too many open files; ask again (ulimit -n)") from error
+        return None
+    except (IndexError, ValueError):
         return None
 
 

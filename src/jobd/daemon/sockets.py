@@ -10,13 +10,14 @@ from typing import Any
 
 import zmq
 
-from jobd import paths
+from jobd import locks, paths
 from jobd.daemon.loop import AgentSaid, Input, Request, Subscribed
 from jobd.daemon.peers import parse_peer
 from jobd.limits import AGENT_BYTES_MAX, REQUEST_BYTES_MAX
 from jobd.wire import messages as m
 
-INPUTS_A_TICK_MAX = 512  # so that a flood of requests still lets replies out
+INPUTS_A_TICK_MAX = 128  # so that a flood of requests still lets replies out
+REPLIES_UNREAD_MAX = 64  # of one client, which as a REQ has one; more are dropped
 SUBSCRIPTION_BYTES_MAX = 1024
 EVENTS_QUEUED_MAX = 10_000  # for one slow subscriber; what is dropped it asks for by number
 LINGER_MS = 1000  # for the last replies when the server stops
@@ -35,7 +36,7 @@ class Sockets:
         self.control = self._context.socket(zmq.ROUTER)
         self.control.setsockopt(zmq.MAXMSGSIZE, REQUEST_BYTES_MAX)
         self.control.setsockopt(zmq.ROUTER_HANDOVER, 0)
-        self.control.setsockopt(zmq.SNDHWM, 0)
+        self.control.setsockopt(zmq.SNDHWM, REPLIES_UNREAD_MAX)
         self.control.setsockopt(zmq.BACKLOG, 4096)  # a make -j of thousands connects at once
         if control_fd is not None:
             self.control.setsockopt(zmq.USE_FD, control_fd)
@@ -46,7 +47,6 @@ class Sockets:
         self.events.setsockopt(zmq.BACKLOG, 4096)
         self.agents = self._context.socket(zmq.ROUTER)
         self.agents.setsockopt(zmq.MAXMSGSIZE, AGENT_BYTES_MAX)
-        self.agents.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a restarted agent takes its place over
         self.agents.setsockopt(zmq.SNDHWM, 0)
         for socket, path in (
             (self.events, paths.events_socket()),
@@ -58,6 +58,7 @@ class Sockets:
             if socket is not self.control or control_fd is None:
                 os.chmod(path, 0o600)
         self.hello: m.Hello | None = None
+        self._agent_pid: int | None = None
 
     def gather(self, ready: dict[Any, int]) -> list[Input]:
         """What has come in, up to a tick's worth."""
@@ -90,9 +91,18 @@ class Sockets:
         if len(frames) != 2:
             return None
         peer = _peer(frames[1])
-        if peer is None or peer.uid not in (os.getuid(), 0):
+        if peer is None or not self._is_agent(peer.pid):
             return None
         return AgentSaid(frames[0].bytes, frames[1].bytes)
+
+    def _is_agent(self, pid: int) -> bool:
+        """Whether that process is the agent: the one that holds the agent's lock, by the kernel's word on both."""
+        if pid != self._agent_pid:
+            try:
+                self._agent_pid = locks.holder(paths.agent_lock())
+            except OSError:
+                self._agent_pid = None
+        return pid == self._agent_pid
 
     def _subscription(self, frames: list[Any]) -> Input | None:
         data = frames[0].bytes

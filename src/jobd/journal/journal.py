@@ -93,7 +93,7 @@ class Journal:
             for key, value in meta.items():
                 writer.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, msgpack.packb(value)))
             writer.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             try:
                 self._writer.execute("ROLLBACK")
             except sqlite3.Error:
