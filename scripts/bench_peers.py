@@ -29,6 +29,7 @@ FLOOR = [
     "-c",
     'import zmq, msgpack, argparse, os; os.waitpid(os.posix_spawn("/bin/true",["true"],{}),0)',
 ]
+AT_ONCE = 50  # unread answers of one connection; the server keeps 100
 PATIENCE_S = 120.0  # for anything that is waited for; beyond it the run fails
 
 # What a developer sets for himself, and what a job sets: neither is what a user's Salloc finds.
@@ -198,7 +199,7 @@ class Server:
         data = [self._next_request() for _ in range(count)]
         sent = 0
         for received in range(count):
-            while sent < count and sent < received + 1000:
+            while sent < count and sent < received + AT_ONCE:
                 self._asks.send_multipart([b"", data[sent]])
                 sent += 1
             if codec.unpack(self._received())[1] != "ok":

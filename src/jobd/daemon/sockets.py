@@ -17,7 +17,9 @@ from jobd.limits import AGENT_BYTES_MAX, REQUEST_BYTES_MAX
 from jobd.wire import messages as m
 
 INPUTS_A_TICK_MAX = 128  # so that a flood of requests still lets replies out
-REPLIES_UNREAD_MAX = 64  # of one client, which as a REQ has one; more are dropped
+REPLIES_UNREAD_MAX = (
+    256  # of one client, which as a REQ has one; ZeroMQ keeps at least half of it and drops what is more
+)
 SUBSCRIPTION_BYTES_MAX = 1024
 EVENTS_QUEUED_MAX = 10_000  # for one slow subscriber; what is dropped it asks for by number
 LINGER_MS = 1000  # for the last replies when the server stops
