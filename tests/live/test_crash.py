@@ -183,7 +183,7 @@ def test_bad_configuration_is_named_in_one_line(house: Any) -> None:
     assert done.returncode == 3 and "no setting 'bypas_max'" in done.stderr
 
 
-ROUNDS = int(os.environ.get("JOBD_TEST_KILLS", "150"))
+ROUNDS = int(os.environ.get("JOBD_TEST_KILLS", "200"))
 
 
 def test_the_server_killed_hundreds_of_times_loses_nothing(house: Any) -> None:
