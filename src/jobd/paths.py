@@ -108,6 +108,12 @@ def make_private(folder: str) -> str:
         except FileExistsError:
             pass
         check_private(folder)
+        mode = os.stat(os.path.dirname(folder)).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            # Who may rename our folder away may put another in its place.
+            raise PathError(
+                f"everybody can write to {os.path.dirname(folder)} (chmod o-w {os.path.dirname(folder)})"
+            )
     except OSError as error:
         raise PathError(f"cannot make {folder}: {error.strerror}") from error
     return folder

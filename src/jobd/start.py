@@ -166,6 +166,8 @@ def _start_daemon(nb_proc: int | None) -> None:
         line = file.readline().strip()  # the end of the pipe if it dies
     # One that somebody else has started just now is as good, if it is of this runtime folder.
     is_ours = "runs already" in line and paths.server_lock() in line
+    if line != "ready" and not is_ours and paths.config_file() in line:
+        raise ConfigError(line.removeprefix("jobd: "))
     if line != "ready" and not is_ours:
         raise NoServer(
             line.removeprefix("jobd: ") or f"the server ended at once (see {paths.log_file('jobd')})"

@@ -180,7 +180,25 @@ def test_bad_configuration_is_named_in_one_line(house: Any) -> None:
     (house.root / ".config/jobd").mkdir(parents=True)
     (house.root / ".config/jobd/config.toml").write_text("bypas_max = 3\n")
     done = house.run("Sserver", "2")
-    assert done.returncode == 3 and "no setting 'bypas_max'" in done.stderr
+    assert done.returncode == 2 and "no setting 'bypas_max'" in done.stderr
+
+
+def test_a_folder_that_everybody_can_write_to_holds_no_server(house: Any) -> None:
+    house.runtime.chmod(0o777)
+    done = house.run("Sserver", "2")
+    assert done.returncode == 3 and "everybody can write to" in done.stderr
+    house.runtime.chmod(0o700)
+
+
+def test_without_xdg_variables_as_from_cron_it_works_below_the_home_folder(house: Any) -> None:
+    env = {key: value for key, value in house.env.items() if not key.startswith("XDG_")}
+    assert house.ok("Salloc", "echo", "cron", env=env) == "cron\n"
+    base = Path(f"/run/user/{os.getuid()}")
+    folder = (
+        base if base.exists() and base.stat().st_uid == os.getuid() else house.root / ".local/state/jobd/run"
+    )
+    assert (folder / "jobd/control.sock").exists() or (folder / "control.sock").exists()
+    house.ok("Sserver", "-2", env=env)
 
 
 ROUNDS = int(os.environ.get("JOBD_TEST_KILLS", "200"))

@@ -161,6 +161,9 @@ def test_a_script_without_a_first_line_is_run_by_sh(house: Any) -> None:
         ("-t", "1:2:3:4", "true"),
         ("--on-kill", "x", "true"),
         ("--priority", "high", "true"),
+        ("--priority", "9" * 30, "true"),
+        ("-n", "9" * 30, "true"),
+        ("-t", "9" * 30, "true"),
     ],
 )
 def test_nonsense_is_refused_with_code_2(house: Any, arguments: tuple[str, ...]) -> None:

@@ -50,8 +50,8 @@ function _shtab_jobctl_using
   test "$_shtab_jobctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_jobctl_commands set-nb-proc set-nb-proc-max up down status wait config install-units completion squeue sdelete
-set -g _shtab_jobctl_opts_with_value --format --job --jobs --limit --name --since --state --states --type --user --users -j -n -o -t -u
+set -g _shtab_jobctl_commands set-nb-proc set-nb-proc-max up down status wait config install-units completion squeue sdelete sserver salloc
+set -g _shtab_jobctl_opts_with_value --format --job --job-name --jobs --limit --name --nb-proc --on-kill --priority --since --state --states --time --type --user --users -J -j -n -o -t -u
 
 complete -c jobctl -e
 complete -c jobctl -f
@@ -108,3 +108,18 @@ complete -c jobctl -n '_shtab_jobctl_using sdelete' -l no-wait -d 'return at onc
 complete -c jobctl -n '_shtab_jobctl_using sdelete' -s v -l verbose -d 'say which jobs end'
 complete -c jobctl -n '_shtab_jobctl_using sdelete' -l version -d 'show program'"'"'s version number and exit'
 complete -c jobctl -n '_shtab_jobctl_using sdelete; and test $_shtab_jobctl_npos -ge 0' -ka "(jobctl status >/dev/null 2>&1 && Squeue -h -o %i 2>/dev/null)" -d 'number of a job'
+complete -c jobctl -n '_shtab_jobctl_using; and test $_shtab_jobctl_npos -eq 0' -a sserver -d 'start, size, show or stop the server, as Sserver does'
+complete -c jobctl -n '_shtab_jobctl_using sserver' -s h -l help -d 'show this help message and exit'
+complete -c jobctl -n '_shtab_jobctl_using sserver' -l version -d 'show program'"'"'s version number and exit'
+complete -c jobctl -n '_shtab_jobctl_using; and test $_shtab_jobctl_npos -eq 0' -a salloc -d 'run a command when enough procs are free, as Salloc does'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -s h -l help -d 'show this help message and exit'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -s n -l nb-proc -x -d 'procs to wait for (default 1)'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -s t -l time -x -d 'end the job after LIMIT: minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -s J -l job-name -x -d 'name of the job (default: that of COMMAND)'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -l priority -x -d 'higher goes first (default 0, or that of the job inside which this is called)'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -l on-kill -xka "tree below" -d 'if this job is killed: end its whole tree, or only what is below it (default: on_kill of the configuration)'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -l no-bind -d 'do not bind COMMAND to processors of its own'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -s v -l verbose -d 'say what happens'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -s q -l quiet -d 'say nothing but errors'
+complete -c jobctl -n '_shtab_jobctl_using salloc' -l version -d 'show program'"'"'s version number and exit'
+complete -c jobctl -n '_shtab_jobctl_using salloc; and test $_shtab_jobctl_npos -ge 0' -ka "(__fish_complete_subcommand -- )" -d 'the command with its arguments; no shell looks at it'

@@ -57,6 +57,8 @@ class Missing(NamedTuple):
 
 def missing(name: str) -> Missing | None:
     """Why a command will not run, known before it has waited for hours; None if it looks good."""
+    if not name:
+        return Missing("'': command not found", NOT_FOUND)
     if "/" in name:
         return _unfit(name, name)
     verdict: Missing | None = None

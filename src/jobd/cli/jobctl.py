@@ -267,4 +267,6 @@ VERBS: dict[str, Verb] = {
 WHOLE_COMMANDS: dict[str, tuple[str, str]] = {
     "squeue": ("jobd.cli.squeue", "list the jobs, as Squeue does"),
     "sdelete": ("jobd.cli.sdelete", "kill jobs with their trees, as Sdelete does"),
+    "sserver": ("jobd.cli.sserver", "start, size, show or stop the server, as Sserver does"),
+    "salloc": ("jobd.cli.salloc", "run a command when enough procs are free, as Salloc does"),
 }

@@ -53,6 +53,11 @@ def run(program: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] 
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return fail(program, f"{where}{error.strerror or error}", EXIT_REFUSED)
+    except Exception as error:
+        # A mistake of ours: a person gets one line; JOBD_DEBUG=1 gives us the trace.
+        if os.environ.get("JOBD_DEBUG"):
+            raise
+        return fail(program, f"a mistake in the program: {type(error).__name__}: {error}", EXIT_REFUSED)
 
 
 def _fill_standard_streams() -> None:

@@ -38,8 +38,15 @@ def unpack(data: bytes | memoryview) -> Any:
 
 
 def encode_request(request: Any) -> bytes:
-    """The bytes of a request."""
-    return pack([PROTOCOL, VERB_OF[type(request)], request])
+    """The bytes of a request.
+
+    Raises:
+        WireError: it holds a number beyond 64 bits, which no field of ours needs.
+    """
+    try:
+        return pack([PROTOCOL, VERB_OF[type(request)], request])
+    except OverflowError as error:
+        raise WireError("a number is too large") from error
 
 
 def decode_request(data: bytes | memoryview) -> tuple[str, Any]:
