@@ -28,6 +28,10 @@ class TooManyProcs(Refused):
     """More procs were asked for than one job may have."""
 
 
+class NotEnough(Refused):
+    """More of something than the machine has was asked for: memory, GPUs, licenses …"""
+
+
 class NoSuchJob(Refused):
     """No living job has that number."""
 
@@ -78,6 +82,7 @@ _BY_NAME = {
         JobdError,
         Refused,
         TooManyProcs,
+        NotEnough,
         NoSuchJob,
         ParentEnding,
         Stopping,

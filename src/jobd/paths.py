@@ -76,6 +76,21 @@ def journal_file() -> str:
     return os.path.join(state_dir(), "journal.sqlite")
 
 
+def launch_book() -> str:
+    """What the agent remembers of the batch jobs that it runs; it outlives a logout, which removes the runtime folder."""
+    return os.path.join(state_dir(), "launches")
+
+
+def launch_book_lock() -> str:
+    """Locked by the one agent that writes the launch book."""
+    return os.path.join(state_dir(), "launches.lock")
+
+
+def spool_dir() -> str:
+    """The scripts of batch jobs that run."""
+    return os.path.join(state_dir(), "spool")
+
+
 def log_file(program: str) -> str:
     """Where a daemon without systemd's journal logs."""
     return os.path.join(state_dir(), f"{program}.log")

@@ -4,11 +4,21 @@ config.toml holds any of the keys below; a missing file means the defaults. An u
 error that names it: a server that silently ignores a limit is worse than one that does not start.
 """
 
+import json
+import re
 import tomllib
 from typing import Any, NamedTuple
 
 from jobd.errors import ConfigError
+from jobd.limits import LABEL_CHARS_MAX, RESOURCE_MAX
 from jobd.states import OnKill
+
+NAMES_MAX = 1000  # entries of a list or a table: more is a mistake in a file
+COUNT_MAX = 1_000_000_000  # of a gres or of licenses
+
+# What may stand in Slurm's lists of resources, partitions and accounts without quotes (`gres:type` for a kind of it).
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]*")
+_MEMORY = re.compile(r"(\d{1,17}(?:\.\d{1,9})?)([KMGTP])(?:i?B)?", re.IGNORECASE)
 
 
 class Setting(NamedTuple):
@@ -19,6 +29,7 @@ class Setting(NamedTuple):
     high: float | None
     choices: tuple[str, ...]
     meaning: str
+    values: str = ""  # what a text or a table may be, for the manual
 
 
 def _number(default: float, low: float, high: float, meaning: str) -> Setting:
@@ -31,6 +42,18 @@ def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Setting:
 
 def _flag(default: bool, meaning: str) -> Setting:
     return Setting(default, None, None, (), meaning)
+
+
+def _text(default: str, values: str, meaning: str) -> Setting:
+    return Setting(default, None, None, (), meaning, values)
+
+
+def _names(default: list[str], meaning: str) -> Setting:
+    return Setting(default, None, None, (), meaning)
+
+
+def _table(meaning: str) -> Setting:
+    return Setting({}, None, None, (), meaning, "a table of names and counts")
 
 
 SETTINGS: dict[str, Setting] = {
@@ -56,7 +79,7 @@ SETTINGS: dict[str, Setting] = {
         ("normal", "full"),
         "what a commit survives: normal the death of the server, full a power cut too (0.3 to 10 ms a commit)",
     ),
-    "thread_variables": Setting(
+    "thread_variables": _names(
         [
             "OMP_NUM_THREADS",
             "OPENBLAS_NUM_THREADS",
@@ -69,10 +92,27 @@ SETTINGS: dict[str, Setting] = {
             "RAYON_NUM_THREADS",
             "GOMAXPROCS",
         ],
-        None,
-        None,
-        (),
         "variables set to the number of procs, where the caller has not set them",
+    ),
+    "memory": _text(
+        "", "a size as `24G`, or empty", "memory that jobs may ask for; empty: what the machine has"
+    ),
+    "gpus": _number(-1, -1, 4096, "GPUs that jobs may ask for; -1: as many as the NVIDIA driver tells of"),
+    "gres": _table("generic resources that jobs may ask for with `--gres`, and how many there are of each"),
+    "licenses": _table("licenses that jobs may ask for with `--licenses`, and how many there are of each"),
+    "requeue": _flag(
+        True, "a batch job may be queued again (after a reboot, by Scontrol) unless it says `--no-requeue`"
+    ),
+    "array_max": _number(1_000_000, 1, 100_000_000, "the largest index of an array"),
+    "cluster": _text("local", "a name", "the name of the cluster that jobs and listings show"),
+    "partitions": _names(["main"], "names that `--partition` may give; the first is the default"),
+    "accounts": _names(
+        [],
+        "names that `--account` may give, the first being the default; none: anything, by default the user",
+    ),
+    "qos": _names(["normal"], "names that `--qos` may give; the first is the default"),
+    "min_job_age_s": _number(
+        300.0, 0.0, 86400.0, "for how many seconds Squeue -t all and Scontrol show a job after its end"
     ),
 }
 
@@ -91,6 +131,27 @@ class Config(NamedTuple):
     history_days: float
     journal_sync: str
     thread_variables: list[str]
+    memory: str
+    gpus: int
+    gres: dict[str, int]
+    licenses: dict[str, int]
+    requeue: bool
+    array_max: int
+    cluster: str
+    partitions: list[str]
+    accounts: list[str]
+    qos: list[str]
+    min_job_age_s: float
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that jobs may ask for; 0 where it is for the machine to tell."""
+        return _memory_bytes(self.memory)
+
+    @property
+    def counted(self) -> tuple[tuple[str, int], ...]:
+        """(name, count) of all gres and licenses, sorted by name."""
+        return tuple(sorted({**self.gres, **self.licenses}.items()))
 
 
 def load(path: str) -> Config:
@@ -124,7 +185,21 @@ def from_table(table: dict[str, Any], path: str = "config.toml") -> Config:
         key: _value(path, key, setting, table.get(key, setting.default)) for key, setting in SETTINGS.items()
     }
     values["on_kill"] = OnKill(values["on_kill"])
-    return Config(**values)
+    config = Config(**values)
+    _check_together(path, config)
+    return config
+
+
+def toml_of(value: object) -> str:
+    """A value of a setting as it stands in config.toml."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(key)} = {toml_of(item)}" for key, item in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, str):
+        return json.dumps(str.__str__(getattr(value, "value", value)), ensure_ascii=False)
+    return json.dumps(
+        value, ensure_ascii=False
+    )  # truth values, numbers and lists of texts are written alike in both
 
 
 def _value(path: str, key: str, setting: Setting, value: Any) -> Any:
@@ -140,6 +215,58 @@ def _value(path: str, key: str, setting: Setting, value: Any) -> Any:
     elif isinstance(default, list):
         if type(value) is not list or not all(type(item) is str and item for item in value):
             raise ConfigError(f"{path}: {key} is a list of names, not {value!r}")
-    elif value not in setting.choices:
-        raise ConfigError(f"{path}: {key} is one of {', '.join(setting.choices)}, not {value!r}")
+        if len(value) > NAMES_MAX:
+            raise ConfigError(f"{path}: {key} has {len(value)} names, at most {NAMES_MAX}")
+    elif isinstance(default, dict):
+        _check_counts(path, key, value)
+    elif setting.choices:
+        if value not in setting.choices:
+            raise ConfigError(f"{path}: {key} is one of {', '.join(setting.choices)}, not {value!r}")
+    elif type(value) is not str or len(value) > LABEL_CHARS_MAX:
+        raise ConfigError(f"{path}: {key} is a text, not {str(value)[:60]!r}")
     return value
+
+
+def _check_counts(path: str, key: str, value: Any) -> None:
+    if type(value) is not dict:
+        raise ConfigError(
+            f"{path}: {key} is a table of names and counts ({key} = {{ a = 2 }}), not {value!r}"
+        )
+    if len(value) > NAMES_MAX:
+        raise ConfigError(f"{path}: {key} has {len(value)} names, at most {NAMES_MAX}")
+    for name, count in value.items():
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"{path}: {key}: {name!r} is no name of letters, digits and _.:/@-")
+        if type(count) is not int or not 0 <= count <= COUNT_MAX:
+            raise ConfigError(f"{path}: {key}: {name} is a count from 0 to {COUNT_MAX}, not {count!r}")
+
+
+def _check_together(path: str, config: Config) -> None:
+    """What no setting shows by itself."""
+    if not 0 <= _memory_bytes(config.memory, path) <= RESOURCE_MAX:
+        raise ConfigError(f"{path}: memory {config.memory!r} is beyond any machine")
+    for key in ("cluster", "partitions", "accounts", "qos"):
+        value = getattr(config, key)
+        for name in [value] if type(value) is str else value:
+            if not _NAME.fullmatch(name):
+                raise ConfigError(f"{path}: {key}: {name[:60]!r} is no name of letters, digits and _.:/@-")
+    for key in ("partitions", "qos"):
+        if not getattr(config, key):
+            raise ConfigError(f"{path}: {key} needs at least one name")
+    if any(name == "gpu" or name.startswith("gpu:") for name in config.gres):
+        raise ConfigError(f"{path}: gres: gpu is counted by the setting gpus")
+    for name in config.gres:
+        if name in config.licenses:
+            raise ConfigError(f"{path}: {name!r} is both a gres and a license")
+
+
+def _memory_bytes(text: str, path: str = "config.toml") -> int:
+    if not text:
+        return 0
+    found = _MEMORY.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(f"{path}: memory is a size with its unit (24G, 512M, 1.5T), not {text[:60]!r}")
+    size = int(float(found[1]) * (1 << 10 * ("KMGTP".index(found[2].upper()) + 1)))
+    if size == 0:
+        raise ConfigError(f"{path}: memory is more than nothing (leave it empty for what the machine has)")
+    return size

@@ -17,6 +17,7 @@ class JobState(str, Enum):
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     TIMEOUT = "TIMEOUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
     NODE_FAIL = "NODE_FAIL"
 
     @property
@@ -39,6 +40,7 @@ _CODES = {
     JobState.FAILED: "F",
     JobState.CANCELLED: "CA",
     JobState.TIMEOUT: "TO",
+    JobState.OUT_OF_MEMORY: "OOM",
     JobState.NODE_FAIL: "NF",
 }
 
@@ -48,6 +50,7 @@ FINAL_STATES = frozenset(
         JobState.FAILED,
         JobState.CANCELLED,
         JobState.TIMEOUT,
+        JobState.OUT_OF_MEMORY,
         JobState.NODE_FAIL,
     }
 )
@@ -66,6 +69,13 @@ class Cause(str, Enum):
     SHUTDOWN = "shutdown"  # Sserver -2, or the end of the agent's scope
     CLIENT_GONE = "client gone"  # its Salloc vanished while it waited
     REBOOT = "reboot"
+    OUT_OF_MEMORY = "out of memory"
+    LAUNCH = "launch"  # the agent could not start it: no such folder, output not to be opened …
+    LOST = "lost"  # it ended while nobody could see how
+    UNSTARTED = "start unknown"  # the agent died about its start: whether it ran at all is not known
+    SCOPE = "scope"  # the agent's scope was stopped, or the user's session ended: all its processes with it
+    REQUEUED = "requeued"  # it is being ended in order to be queued again
+    DEPENDENCY = "dependency"  # what it depended on can never come to be
 
 
 class OnKill(str, Enum):
@@ -73,6 +83,24 @@ class OnKill(str, Enum):
 
     TREE = "tree"
     BELOW = "below"
+
+
+class Scope(str, Enum):
+    """Which processes of a batch job a signal goes to (scancel(1): --signal, --batch, --full)."""
+
+    STEPS = "steps"  # those of its Srun steps, children included, and not the batch script
+    BATCH = "batch"  # the batch script's own process alone
+    ALL = "all"
+
+
+class Control(str, Enum):
+    """What Scontrol does to jobs without changing what they asked for."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    REQUEUE = "requeue"
+    SUSPEND = "suspend"
+    RESUME = "resume"
 
 
 # Signals that say that somebody outside wanted the end. All others are a program's own crash.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.cli import render
+from jobd.cli import letters, render
 from jobd.slurm import formats
 from jobd.wire.messages import JobRow, Status
 
@@ -66,6 +66,7 @@ def test_a_row_has_the_columns_of_the_header() -> None:
         ({"state": "SUSPENDED", "children": [9, 4, 5, 6, 7]}, "S[4->7,9]"),
         ({"state": "COMPLETING"}, "R"),
         ({"state": "COMPLETED"}, "COMPLETED"),
+        ({"state": "SUSPENDED"}, "S"),
     ],
 )
 def test_the_status_is_r_w_or_the_children_it_waits_for(changes: dict[str, Any], status: str) -> None:
@@ -136,14 +137,14 @@ def test_no_text_of_a_job_can_steer_a_terminal(
     hostile = row(
         name=name, command=words, reason=reason, user=user, state=state, cwd=name, reason_code=reason
     )
-    fields = formats.parse("%i %j %u %t %T %o %Z %r %R %a")
+    line = letters.line_maker(formats.parse("%i %j %u %t %T %o %Z %r %R %a %k"))
     lines = [
         *render.short_cells(hostile),
         *render.long_cells(hostile, 2000.0),
-        formats.line(fields, lambda letter: render.slurm_value(letter, hostile, 2000.0)),
+        line(hostile, 2000.0),
     ]
-    for line in lines:
-        assert not [char for char in line if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    for shown in lines:
+        assert not [char for char in shown if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 
 
 def test_bytes_that_are_no_text_are_shown_as_bytes() -> None:
@@ -193,33 +194,3 @@ def test_children_stand_below_their_parents() -> None:
 def test_a_tree_shows_every_job_once_whatever_the_parents(pairs: list[tuple[int, int | None]]) -> None:
     rows = [row(job_id=job_id, parent_id=parent_id) for job_id, parent_id in pairs]
     assert sorted(one.job_id for one, _ in render.as_tree(rows)) == sorted(one.job_id for one in rows)
-
-
-# ---- Slurm's letters
-def test_every_letter_has_a_value() -> None:
-    for letter in formats.HEADERS:
-        assert isinstance(render.slurm_value(letter, ROW, 2000.0), str)
-
-
-@pytest.mark.parametrize(
-    ("letter", "changes", "value"),
-    [
-        ("i", {}, "7"),
-        ("t", {"state": "PENDING"}, "PD"),
-        ("t", {}, "R"),
-        ("T", {"state": "SUSPENDED"}, "SUSPENDED"),
-        ("M", {}, "16:30"),
-        ("M", {"started_at": None}, "0:00"),
-        ("l", {}, "UNLIMITED"),
-        ("l", {"time_limit_s": 300}, "5:00"),
-        ("L", {"time_limit_s": 3600}, "43:30"),
-        ("R", {"started_at": None, "reason_code": "Resources"}, "(Resources)"),
-        ("r", {}, "None"),
-        ("S", {"started_at": None}, "N/A"),
-        ("C", {}, "2"),
-        ("D", {}, "1"),
-        ("Z", {}, "/home/me"),
-    ],
-)
-def test_the_letters_mean_what_slurm_means(letter: str, changes: dict[str, Any], value: str) -> None:
-    assert render.slurm_value(letter, row(**changes), 2000.0) == value

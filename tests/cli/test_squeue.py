@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from jobd.cli import squeue
+from jobd.cli.listing import Options
 from jobd.cli.watch import event_line, json_line
 from jobd.errors import UsageError
 from jobd.wire.messages import Event, JobRow
@@ -19,11 +20,11 @@ ROW = JobRow(
 
 
 def chosen(*argv: str) -> squeue.Filter:
-    return squeue.filter_of(squeue.build_parser().parse_args(argv))
+    return squeue.filter_of(Options(squeue.TABLE, argv))
 
 
 def test_without_options_every_job_is_meant() -> None:
-    assert chosen() == squeue.Filter(None, None, None, None, None)
+    assert chosen() == squeue.Filter()
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ def test_without_options_every_job_is_meant() -> None:
         ("r", {"RUNNING", "COMPLETING"}),
         ("S", {"SUSPENDED"}),
         ("CD,CA", {"COMPLETED", "CANCELLED"}),
+        ("OOM", {"OUT_OF_MEMORY"}),
         ("CONFIGURING", set()),
         ("PD,CF", {"PENDING"}),
     ],
@@ -73,6 +75,11 @@ def test_a_user_is_a_name_or_a_number_and_me_is_myself() -> None:
         (("-u", "you"), False),
         (("--type", "salloc"), True),
         (("-n", "make", "-t", "W"), False),
+        (("-p", "main"), True),
+        (("-p", "gpu"), False),
+        (("-A", "me"), True),
+        (("-q", "high"), False),
+        (("-L", "matlab"), False),
     ],
 )
 def test_a_job_is_meant_if_all_that_is_asked_fits(argv: tuple[str, ...], does_fit: bool) -> None:
@@ -97,6 +104,11 @@ def test_what_cannot_be_meant_is_refused(argv: tuple[str, ...]) -> None:
         ("--limit", "3"),
         ("--since", "1"),
         ("-w", "-f"),
+        ("-w", "--start"),
+        ("-O", "nosuch"),
+        ("-o", "%i", "-O", "Name"),
+        ("-i", "0"),
+        ("--sta", "R"),
         ("--nonsense",),
         ("word",),
         ("-t",),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from core.worlds import at, check, empty, spec
-from jobd.core import reports, tree
+from jobd.core import attempts, reports, tree
 from jobd.core.decisions import Start
 from jobd.core.events import Ended, Event, Resumed, Started, Suspended
 from jobd.core.job import Completing, Finished, Outcome, Running
@@ -212,7 +212,7 @@ class JobdMachine(RuleBasedStateMachine):
         for start in starts:
             job = world.jobs[start.job_id]
             self.check_start(start, job)
-            self.admit([Started(start.job_id, self.now.wall_s, *start[1:])])
+            self.admit(attempts.decided(world, start, self.now))
         if starts:
             assert used_before < world.used <= world.nb_proc
         assert plan(world, self.now, self.policy) == []

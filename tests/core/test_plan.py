@@ -3,10 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.worlds import admit, at, check, empty, running, settle, spec, submit
+from core.worlds import admit, at, carry_out, check, empty, running, settle, spec, submit
 from jobd.core import reports
 from jobd.core.decisions import TimeOut
-from jobd.core.events import Started
 from jobd.core.job import Job, Outcome, Waiting
 from jobd.core.schedule import Policy, _expected_start_s, is_shielded, plan
 from jobd.states import Cause
@@ -271,7 +270,7 @@ def test_backfill_never_delays_the_shielded_job(wanted, bypass_max: int) -> None
         settle(world, at(clock), policy)
         blocked = [world.jobs[key[2]] for key in world.waiting]
         if blocked and is_shielded(blocked[0], list(world.passes), at(clock), policy):
-            latest_s = _expected_start_s(world, blocked[0], [], world.used)
+            latest_s = _expected_start_s(world, blocked[0], [])
             assert latest_s is not None
             promised.setdefault(blocked[0].job_id, latest_s)
         for job_id, latest_s in promised.items():
@@ -354,6 +353,5 @@ def test_planning_twice_adds_nothing() -> None:
     world = empty(4)
     for n in (3, 2, 1, 4):
         submit(world, n)
-    for decision in plan(world, at(0), Policy()):
-        world.admit(Started(decision.job_id, at(0).wall_s, *decision[1:]), at(0))
+    carry_out(world, plan(world, at(0), Policy()), at(0))
     assert plan(world, at(0), Policy()) == []

@@ -3,13 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from jobd.core import reports
-from jobd.core.decisions import Decision, Start, TimeOut
-from jobd.core.events import Event, Started
-from jobd.core.job import Completing, Job, Now, Running, Spec, Waiting
+from jobd import dependencies, indexes
+from jobd.core import attempts, dependents, reports, waits
+from jobd.core.decisions import Decision, Start
+from jobd.core.events import Ended, Event
+from jobd.core.job import NO_RESOURCES, Batch, Completing, Job, Now, Resources, Retry, Running, Spec
+from jobd.core.queue import Gate
+from jobd.core.resources import NO_CAPACITY, Capacity
 from jobd.core.schedule import Policy, plan
+from jobd.core.waits import Past
 from jobd.core.world import World
-from jobd.states import OnKill
+from jobd.states import JobState, OnKill
 
 POLICY = Policy()
 
@@ -19,9 +23,15 @@ def at(seconds: float) -> Now:
     return Now(1_000_000.0 + seconds, 50.0 + seconds)
 
 
-def empty(nb_proc: int = 4, nb_proc_max: int | None = None, cpus: int | None = None) -> World:
+def empty(
+    nb_proc: int = 4,
+    nb_proc_max: int | None = None,
+    cpus: int | None = None,
+    capacity: Capacity = NO_CAPACITY,
+) -> World:
     """A world without jobs."""
     return World(
+        capacity=capacity,
         nb_proc=nb_proc,
         nb_proc_max=nb_proc if nb_proc_max is None else nb_proc_max,
         cpus=tuple(range(nb_proc if cpus is None else cpus)),
@@ -38,11 +48,13 @@ def spec(
     on_kill: OnKill = OnKill.TREE,
     pid: int = 1,
     name: str = "sleep",
+    resources: Resources = NO_RESOURCES,
+    batch: Batch | None = None,
 ) -> Spec:
-    """What a Salloc asks for."""
+    """What a Salloc asks for; with `batch` a batch job."""
     return Spec(
         token,
-        "salloc",
+        "salloc" if batch is None else "sbatch",
         nb_proc,
         (name, "1"),
         name,
@@ -52,8 +64,46 @@ def spec(
         time_limit_s,
         is_bound,
         on_kill,
-        pid,
-        7,
+        pid if batch is None else 0,
+        7 if batch is None else 0,
+        resources,
+        batch,
+    )
+
+
+def batch(
+    dependency: str = "",
+    *,
+    is_held: bool = False,
+    begin_at: float | None = None,
+    retry: Retry = Retry(),  # noqa: B008
+    is_requeueable: bool = True,
+    is_killed_on_invalid: bool = False,
+    array_limit: int = 0,
+) -> Batch:
+    """What only a batch job asks for."""
+    return Batch(
+        "",
+        "environment",
+        0o022,
+        "",
+        "",
+        "",
+        False,
+        None,
+        None,
+        None,
+        0,
+        0,
+        is_requeueable,
+        retry,
+        None,
+        is_killed_on_invalid,
+        array_limit,
+        (),
+        is_held,
+        begin_at,
+        dependencies.parse(dependency),
     )
 
 
@@ -68,29 +118,89 @@ def submit(
     return number
 
 
-def admit(world: World, events: Iterable[Event], now: Now | None = None) -> None:
-    """Apply events, each of which must be legal."""
-    for event in events:
-        world.admit(event, now or at(0))
+def submit_batch(
+    world: World,
+    dependency: str = "",
+    *,
+    nb_proc: int = 1,
+    array: str = "",
+    parent: int | None = None,
+    now: Now | None = None,
+    past: waits.Pasts = waits.NOTHING_PAST,
+    name: str = "script",
+    priority: int = 0,
+    time_limit_s: int | None = None,
+    resources: Resources = NO_RESOURCES,
+    **more: object,
+) -> int:
+    """Queue a batch job, or with `array` a whole array; its number."""
+    number = world.next_job_id
+    wanted = spec(
+        f"t{number}",
+        nb_proc,
+        name=name,
+        priority=priority,
+        time_limit_s=time_limit_s,
+        resources=resources,
+        batch=batch(dependency, **more),  # type: ignore[arg-type]
+    )
+    now = now or at(0)
+    tasks = indexes.parse(array, index_max=1_000_000) if array else None
+    events = reports.submitted(
+        world, wanted, parent_id=parent, jobs_max=10**6, now=now, tasks=tasks, past=past
+    )
+    admit(world, events, now)
+    return number
 
 
-def carry_out(world: World, decisions: Iterable[Decision], now: Now) -> None:
-    """What the server does with decisions; each must be legal."""
+def admit(world: World, events: Iterable[Event], now: Now | None = None) -> list[Event]:
+    """Apply events, each with what follows from it at once; all that were applied. Each must be legal.
+
+    Only one that ended by what followed from an earlier one need not end once more.
+    """
+    now = now or at(0)
+    stack = [iter(events)]
+    done: list[Event] = []
+    over: set[int] = set()
+    while stack:
+        event = next(stack[-1], None)
+        if event is None:
+            stack.pop()
+            continue
+        if isinstance(event, Ended) and event.job_id in over:
+            continue
+        job = world.admit(event, now)
+        done.append(event)
+        if isinstance(event, Ended):
+            over.add(event.job_id)
+        stack.append(iter(waits.consequences(world, event, job, now)))
+    return done
+
+
+def past_of(job: Job) -> Past:
+    """What the journal would know of a finished job."""
+    assert job.is_finished
+    return Past(job.phase.outcome.state is JobState.COMPLETED, job.phase.started_at, job.phase.ended_at)  # type: ignore[union-attr]
+
+
+def carry_out(world: World, decisions: Iterable[Decision], now: Now) -> list[int]:
+    """What the server does with decisions, each of which must be legal; the jobs that were started."""
+    started: list[int] = []
     for decision in decisions:
+        events = attempts.decided(world, decision, now)
+        admit(world, events, now)
         if isinstance(decision, Start):
-            world.admit(Started(decision.job_id, now.wall_s, *decision[1:]), now)
-        else:
-            assert isinstance(decision, TimeOut)
-            admit(world, reports.timed_out(world, decision.job_id, now), now)
+            started.append(events[-1].job_id)  # type: ignore[union-attr]
+    return started
 
 
 def settle(world: World, now: Now | None = None, policy: Policy = POLICY) -> list[int]:
     """Plan and carry out until nothing more is decided, as the server's tick does; the jobs started."""
     now = now or at(0)
     started: list[int] = []
+    world.ripen(now)
     while decisions := plan(world, now, policy):
-        carry_out(world, decisions, now)
-        started += [decision.job_id for decision in decisions if isinstance(decision, Start)]
+        started += carry_out(world, decisions, now)
     return started
 
 
@@ -116,42 +226,133 @@ def check(world: World) -> None:
             children.setdefault(job.parent_id, set()).add(job.job_id)
             assert job.root_id == jobs[job.parent_id].root_id
     assert world.children == children
-    assert not any(jobs[parent].is_waiting for parent in children)
+    for parent, found in children.items():
+        # One that waits again has children only while they are being ended.
+        assert jobs[parent].is_holding or all(isinstance(jobs[c].phase, Completing) for c in found)
+    _check_use(world, children)
+    _check_queue(world, children)
+    _check_arrays(world)
 
-    holding = {job.job_id: job for job in jobs.values() if isinstance(job.phase, Running | Completing)}
+    for ends, is_batch in ((world.deadlines, False), (world.ends, True)):
+        assert set(ends) == {
+            job.job_id
+            for job in jobs.values()
+            if isinstance(job.phase, Running)
+            and job.spec.time_limit_s
+            and job.is_batch is is_batch
+            and job.job_id not in world.paused
+        }
+    owners = [job for job in jobs.values() if job.array_index is None or job.job_id == job.array_id]
+    assert world.by_token == {job.spec.token: job.job_id for job in owners}
+    by_process: dict[tuple[int, int], set[int]] = {}
+    for job in jobs.values():
+        if job.spec.pid:
+            by_process.setdefault((job.spec.pid, job.spec.start_ticks), set()).add(job.job_id)
+        hands = getattr(job.phase, "hands", None)
+        if hands is not None and hands.pid:
+            by_process.setdefault((hands.pid, hands.start_ticks), set()).add(job.job_id)
+    assert world.by_process == by_process
+
+
+def _check_use(world: World, children: dict[int, set[int]]) -> None:
+    """What is used, and by how many."""
+    holding = {job.job_id: job for job in world.jobs.values() if isinstance(job.phase, Running | Completing)}
     assert world.holding == holding
-    used = 0
+    assert world.paused == {
+        job_id
+        for job_id, job in holding.items()
+        if isinstance(job.phase, Running) and job.phase.pause.since_at is not None
+    }
+    used = memory_bytes = gpus = 0
+    counted: Counter[str] = Counter()
     busy: Counter[int] = Counter()
     lent: Counter[int] = Counter()
+    gpus_busy: Counter[int] = Counter()
+    gpus_lent: Counter[int] = Counter()
     for job_id, job in holding.items():
-        if job_id in children:
-            lent.update(_cpus(job))
+        phase, wanted = job.phase, job.spec.resources
+        assert isinstance(phase, Running | Completing)
+        if job_id in children or job_id in world.paused:
+            lent.update(phase.cpus)
         else:
-            busy.update(_cpus(job))
-            used += max(job.phase.held, min(job.spec.nb_proc, world.nb_proc))  # type: ignore[union-attr]
+            busy.update(phase.cpus)
+            asked = world.nb_proc if wanted.is_exclusive else min(job.spec.nb_proc, world.nb_proc)
+            used += max(phase.held, asked)
+        if job_id in children:
+            gpus_lent.update(phase.gpus)
+        else:
+            gpus_busy.update(phase.gpus)
+            memory_bytes += wanted.memory_bytes
+            gpus += wanted.gpus
+            counted.update(dict(wanted.counted))
     assert world.used == used
-    assert world.busy == dict(busy)
-    assert world.lent == dict(lent)
+    assert (world.busy, world.lent) == (dict(busy), dict(lent))
+    assert (world.gpus_busy, world.gpus_lent) == (dict(gpus_busy), dict(gpus_lent))
+    assert world.in_use == Capacity(memory_bytes, gpus, tuple(sorted(counted.items())))
 
-    waiting = sorted(job.key for job in jobs.values() if isinstance(job.phase, Waiting))
-    assert list(world.waiting) == waiting
-    shapes: dict[tuple[int, int | None], list[tuple[int, int, int]]] = {}
-    for key in waiting:
-        wanted = jobs[key[2]].spec
-        shapes.setdefault((wanted.nb_proc, wanted.time_limit_s), []).append(key)
+
+def _check_queue(world: World, children: dict[int, set[int]]) -> None:
+    """Who the planner looks at, and who waits behind which gate, for whom."""
+    waiting, gated = [], []
+    index = dependents.Dependents()
+    for job in world.jobs.values():
+        if not job.is_waiting:
+            continue
+        (gated if job.job_id in world.gates else waiting).append(job.key)
+        index.add(job)
+        gate = world.gates.get(job.job_id)
+        wanted = job.spec.batch
+        if job.job_id in children:
+            assert gate is Gate.ENDING
+        elif wanted is None:
+            assert gate is None
+        elif wanted.is_held:
+            assert gate is Gate.HELD
+        elif wanted.dependency.terms:
+            assert gate is (Gate.NEVER if wanted.dependency.is_never else Gate.DEPENDENCY)
+        elif gate is Gate.BEGIN:
+            assert wanted.begin_at is not None
+            assert (wanted.begin_at, job.job_id) in world.begins
+        elif gate is not None:
+            assert gate is Gate.LIMIT
+    assert list(world.waiting) == sorted(waiting)
+    assert list(world.gated) == sorted(gated)
+    assert world.dependents.__dict__ == index.__dict__
+    shapes: dict[object, list[tuple[int, int, int]]] = {}
+    for key in sorted(waiting):
+        asked = world.jobs[key[2]].spec
+        shapes.setdefault((asked.nb_proc, asked.time_limit_s, asked.resources), []).append(key)
     assert {shape: list(keys) for shape, keys in world.shapes.items()} == shapes
+    names = dependents.Names()
+    for job in world.jobs.values():
+        names.add(job)
+    assert world.names.__dict__ == names.__dict__
 
-    limited = {
-        job.job_id for job in jobs.values() if isinstance(job.phase, Running) and job.spec.time_limit_s
-    }
-    assert set(world.deadlines) == limited
-    assert world.by_token == {job.spec.token: job.job_id for job in jobs.values()}
-    by_process: dict[tuple[int, int], list[int]] = {}
-    for job in jobs.values():
-        by_process.setdefault((job.spec.pid, job.spec.start_ticks), []).append(job.job_id)
-    assert {who: sorted(ids) for who, ids in world.by_process.items()} == {
-        who: sorted(ids) for who, ids in by_process.items()
-    }
+
+def _check_arrays(world: World) -> None:
+    """Every array of which something lives, and what of it the planner may see."""
+    members: dict[int, list[Job]] = {}
+    for job in world.jobs.values():
+        if job.array_id is not None:
+            members.setdefault(job.array_id, []).append(job)
+    assert set(world.arrays) == set(members)
+    for array_id, found in members.items():
+        array = world.arrays[array_id]
+        assert array.is_waiting == any(job.tasks is not None for job in found)
+        elements = {job.array_index: job.job_id for job in found if job.tasks is None}
+        assert array.by_index == elements
+        assert array.running == sum(job.is_holding for job in found)
+        assert array.unstarted == sum(job.is_waiting and job.attempt == 0 for job in found)
+        if not array.limit:
+            assert not array.released and not array.kept
+            continue
+        free = [
+            job.key for job in found if job.is_waiting and world.gates.get(job.job_id) in (None, Gate.LIMIT)
+        ]
+        seen = sorted(free)[: array.room]
+        assert list(array.released) == seen
+        assert list(array.kept) == sorted(free)[array.room :]
+        assert all((key in world.waiting) == (key in seen) for key in free)
 
 
 def image(world: World) -> dict[str, object]:
@@ -166,8 +367,3 @@ def image(world: World) -> dict[str, object]:
         "next_job_id": world.next_job_id,
         "deadlines": {job_id: round(end_s, 3) for job_id, end_s in world.deadlines.items()},
     }
-
-
-def _cpus(job: Job) -> tuple[int, ...]:
-    assert isinstance(job.phase, Running | Completing)
-    return job.phase.cpus

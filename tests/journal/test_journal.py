@@ -12,45 +12,14 @@ from hypothesis import strategies as st
 from core.worlds import admit, at, check, empty, image, settle, spec, submit
 from jobd.core import reports
 from jobd.core.events import LimitsSet
-from jobd.core.job import Completing, Finished, Job, Outcome, Running, Waiting
+from jobd.core.job import Finished, Job, Outcome, Running
 from jobd.core.world import World
 from jobd.errors import JournalError
 from jobd.journal import journal as journal_module
 from jobd.journal.journal import Journal, restore
 from jobd.journal.upgrade import SCHEMA_VERSION
-from jobd.states import Cause, OnKill
-
-TEXT = st.text(st.characters(codec="utf-8"), max_size=20) | st.just("caf\udce9")
-NUMBER = st.integers(0, 2**40)
-OUTCOMES = st.builds(
-    Outcome, st.sampled_from(Cause), st.none() | st.integers(0, 255), st.none() | st.integers(1, 64)
-)
-TIMES = st.floats(0, 1e10, allow_nan=False)
-CPUS = st.lists(st.integers(0, 1000), max_size=8).map(tuple)
-PHASES = st.one_of(
-    st.builds(Waiting),
-    st.builds(Running, TIMES, CPUS, st.integers(1, 1000)),
-    st.builds(Completing, TIMES, CPUS, st.integers(1, 1000), OUTCOMES),
-    st.builds(Finished, st.none() | TIMES, TIMES, OUTCOMES),
-)
-
-
-@st.composite
-def jobs(draw):
-    number = draw(st.integers(1, 2**40))
-    wanted = spec(f"t{number}", draw(st.integers(1, 2**20)))._replace(
-        command=tuple(draw(st.lists(TEXT, min_size=1, max_size=4))),
-        name=draw(TEXT),
-        cwd=draw(TEXT),
-        priority=draw(st.integers(-(2**30), 2**30)),
-        time_limit_s=draw(st.none() | st.integers(1, 2**30)),
-        is_bound=draw(st.booleans()),
-        on_kill=draw(st.sampled_from(OnKill)),
-        pid=draw(NUMBER),
-        start_ticks=draw(NUMBER),
-    )
-    parent = draw(st.none() | st.integers(1, 2**40))
-    return Job(number, parent, draw(NUMBER), draw(TIMES), wanted, draw(PHASES))
+from jobd.states import Cause
+from journal.values import jobs
 
 
 @pytest.fixture
@@ -155,7 +124,7 @@ def test_a_commit_is_all_or_nothing(path: str) -> None:
     submit(world), submit(world)
     first, second = world.jobs.values()
     commit(journal, new=[first], events=events(1, 1))
-    twice = second._replace(spec=second.spec._replace(token=first.spec.token))
+    twice = second._replace(job_id=first.job_id)
     with pytest.raises(JournalError, match="cannot write"):
         commit(
             journal,

@@ -216,7 +216,6 @@ class House:
                     child.wait(5)
             if child.poll() is None:
                 child.kill()
-            child.communicate()
         left = []
         for _ in range(200):
             pids = self.processes()
@@ -234,6 +233,9 @@ class House:
                 )
                 left.append(f"{pid}: {command}")
                 os.kill(pid, signal.SIGKILL)
+        for child in self._children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.communicate(timeout=5)  # only now: what was left behind may have held its pipes
         return left
 
 

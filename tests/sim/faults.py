@@ -67,10 +67,10 @@ class FakeComm:
         client, connection = reply_to
         client.replies.append((connection, data))
 
-    def tell_agent(self, agent: bytes, data: bytes) -> None:
+    def tell_agent(self, agent: bytes, messages: list[bytes]) -> None:
         self._count()
         promise(not self._sim.is_uncommitted, "the agent was told before the commit")
-        self._sim.to_agent.append((agent, data))
+        self._sim.to_agent += [(agent, data) for data in messages]
 
     def publish(self, topic: bytes, data: bytes) -> None:
         self._count()

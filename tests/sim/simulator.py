@@ -17,7 +17,8 @@ from typing import Any
 from core.worlds import check, image
 from jobd.core.job import Completing, Job, Now
 from jobd.core.tree import below
-from jobd.daemon.loop import AgentSaid, Facts, Input, Request, Server, Subscribed
+from jobd.daemon.inputs import AgentSaid, Facts, Input, Request, Subscribed
+from jobd.daemon.loop import Server
 from jobd.daemon.peers import Peer
 from jobd.daemon.recover import recovered
 from jobd.errors import JournalError
@@ -152,7 +153,7 @@ class Simulation:
             self.break_agent_link()
             self.agent = None
             if self.server is not None:
-                self.server.agent = self.server.agent_pid = None  # the keeper sees its pidfd
+                self.server.link.is_gone()  # the keeper sees its pidfd
         elif self.agent is not None:
             self.say("link to agent breaks")
             self.break_agent_link()
@@ -318,7 +319,7 @@ class Simulation:
     @property
     def is_uncommitted(self) -> bool:
         """Whether the server has admitted what it has not committed."""
-        return self.server is not None and bool(self.server._events) and not self.was_committed
+        return self.server is not None and bool(self.server.changes.events) and not self.was_committed
 
     def is_committed(self) -> None:
         """What the server knows now must be there after a crash."""

@@ -6,13 +6,27 @@ from hypothesis import strategies as st
 
 from jobd.errors import UsageError
 from jobd.slurm import formats
+from jobd.slurm.columns import (
+    JOB_COLUMNS,
+    JOB_LETTERS,
+    NODE_COLUMNS,
+    NODE_LETTERS,
+    STEP_COLUMNS,
+    STEP_LETTERS,
+)
 
-VALUES = {"i": "17", "j": "a-long-name", "t": "R", "T": "RUNNING", "M": "0:21"}
+VALUES = {
+    "jobarrayid": "17",
+    "name": "a-long-name",
+    "statecompact": "R",
+    "state": "RUNNING",
+    "timeused": "0:21",
+}
 
 
 def shown(text: str) -> tuple[str, str]:
     fields = formats.parse(text)
-    return formats.header(fields), formats.line(fields, lambda letter: VALUES[letter])
+    return formats.header(fields), formats.line(fields, VALUES.__getitem__)
 
 
 def test_a_letter_without_a_width_is_not_padded() -> None:
@@ -51,10 +65,51 @@ def test_any_text_is_a_format_or_a_usage_error(text: str) -> None:
     except UsageError:
         return
     formats.header(fields)
-    formats.line(fields, lambda letter: VALUES[letter])
+    formats.line(fields, VALUES.__getitem__)
 
 
 @given(st.sampled_from("ijtTM"), st.integers(1, 40), st.booleans())
 def test_a_column_is_as_wide_as_asked(letter: str, width: int, is_right: bool) -> None:
     head, line = shown(f"%{'.' if is_right else ''}{width}{letter}")
     assert len(head) == len(line) == width
+
+
+# ---- by name
+def named(text: str) -> tuple[str, str]:
+    fields = formats.parse_names(text)
+    return formats.header(fields), formats.line(fields, VALUES.__getitem__)
+
+
+def test_a_name_without_a_width_is_twenty_wide() -> None:
+    assert named("JobArrayID,StateCompact,Name") == (
+        "JOBID               ST                  NAME                ",
+        "17                  R                   a-long-name         ",
+    )
+
+
+def test_a_name_may_have_a_width_a_dot_and_text_behind_it() -> None:
+    assert named("name:.6|,STATE:4,name:8 ") == ("  NAME|STATNAME     ", "a-long|RUNNa-long-n ")
+
+
+def test_slurms_other_names_mean_the_same() -> None:
+    assert [field.name for field in formats.parse_names("gres,Shared")] == ["tres-per-node", "oversubscribe"]
+
+
+@pytest.mark.parametrize("text", ["", "nosuch", "name,", "name:99999", "na me", "%i"])
+def test_a_name_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        formats.parse_names(text)
+
+
+def test_all_letters_stand_between_bars() -> None:
+    fields = formats.parse("%all")
+    assert len(fields) == len(JOB_LETTERS) + 1
+    assert formats.header(fields).startswith("ACCOUNT|JOBID|")
+
+
+@pytest.mark.parametrize(
+    ("letters", "columns"),
+    [(JOB_LETTERS, JOB_COLUMNS), (NODE_LETTERS, NODE_COLUMNS), (STEP_LETTERS, STEP_COLUMNS)],
+)
+def test_every_letter_has_a_column(letters: dict[str, str], columns: dict[str, str]) -> None:
+    assert set(letters.values()) <= set(columns)

@@ -10,13 +10,18 @@ from hypothesis import strategies as st
 
 from jobd.errors import JobdError, NoSuchJob, Refused, TooManyProcs, WireError
 from jobd.limits import LIST_ITEMS_MAX, TEXT_CHARS_MAX
+from jobd.wire import batch as b
 from jobd.wire import codec
 from jobd.wire import messages as m
 from jobd.wire.verbs import FROM_AGENT, TO_AGENT, VERBS
 
 ALL = sorted(
-    {cls for cls in vars(m).values() if isinstance(cls, type) and hasattr(cls, "_fields")},
-    key=lambda cls: cls.__name__,
+    {
+        cls
+        for cls in [*vars(m).values(), *vars(b).values()]
+        if isinstance(cls, type) and hasattr(cls, "_fields")
+    },
+    key=lambda cls: (cls.__name__, cls.__module__),
 )
 # What Python makes of a command line: text, and lone surrogates for bytes that are no UTF-8.
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30) | st.binary(max_size=20).map(
@@ -47,6 +52,8 @@ def of_annotation(annotation: Any) -> st.SearchStrategy[Any]:
         return TEXT
     if annotation is bool:
         return st.booleans()
+    if annotation is bytes:
+        return st.binary(max_size=30)
     if annotation is float:
         return st.floats(allow_nan=False)
     if isinstance(annotation, types.UnionType):
@@ -143,11 +150,17 @@ def test_an_unknown_verb_is_named() -> None:
 def test_a_page_is_read_as_if_row_by_row(rows: list[m.JobRow], data: Any) -> None:
     fields = codec.unpack(codec.pack(rows))
     if data.draw(st.booleans()):  # something is wrong, or out of the ordinary
-        row = data.draw(st.integers(0, len(fields) - 1))
-        column = data.draw(st.integers(0, len(m.JobRow._fields) - 1))
-        fields[row][column] = data.draw(PLAIN)
+        place = fields[data.draw(st.integers(0, len(fields) - 1))]
+        while data.draw(st.booleans()):  # perhaps further in: in its batch part, or in a list of that
+            inner = [item for item in place if type(item) is list and item]
+            if not inner:
+                break
+            place = data.draw(st.sampled_from(inner))
+        place[data.draw(st.integers(0, len(place) - 1))] = data.draw(PLAIN)
     if data.draw(st.integers(0, 5)) == 0:
         del fields[0][data.draw(st.integers(0, 24)) :]
+    if data.draw(st.integers(0, 5)) == 0 and fields[-1][24:] not in ([], [None]):
+        del fields[-1][24][data.draw(st.integers(0, 40)) :]
     one_by_one, error = [], None
     try:
         one_by_one = [codec.build(m.JobRow, row) for row in fields]
@@ -157,10 +170,50 @@ def test_a_page_is_read_as_if_row_by_row(rows: list[m.JobRow], data: Any) -> Non
     if error is None:
         found = codec.build(m.JobPage, page).rows
         assert found == one_by_one
-        assert [list(map(type, row)) for row in found] == [list(map(type, row)) for row in one_by_one]
+        assert types_in(found) == types_in(one_by_one)
     else:
         with pytest.raises(WireError):
             codec.build(m.JobPage, page)
+
+
+def types_in(value: Any) -> Any:
+    """The type of a value, and of all that is in it."""
+    if isinstance(value, list | tuple):
+        return type(value), [types_in(item) for item in value]
+    return type(value)
+
+
+def test_a_page_of_batch_jobs_is_made_of_their_types() -> None:
+    counted = [m.Counted("fpga", 2)]
+    batch = m.BatchRow(*(_plain(m.BatchRow, name) for name in m.BatchRow._fields))._replace(counted=counted)
+    row = m.JobRow(*(_plain(m.JobRow, name) for name in m.JobRow._fields))._replace(batch=batch)
+    rows = [row, row._replace(batch=None), row._replace(batch=batch._replace(counted=[]))] * 5
+    assert codec.decode_reply("list_jobs", codec.encode_reply(m.JobPage(rows, "", STATUS))).rows == rows
+    found = codec.decode_reply("list_jobs", codec.encode_reply(m.JobPage(rows, "", STATUS))).rows
+    assert types_in(found) == types_in(rows)
+
+
+def _plain(cls: Any, name: str) -> Any:
+    """Some value of a field."""
+    annotation = cls.__annotations__[name]
+    if isinstance(annotation, types.UnionType):
+        return None
+    kind = get_origin(annotation) or annotation
+    return kind() if kind is not str else name
+
+
+def test_a_submission_of_many_is_what_was_said() -> None:
+    specs = [
+        b.BatchSpec(1, "n", "/", "k", counted=[m.Counted("a", 1)], array=[[0, 9, 1]], labels=[["x", "y"]])
+    ]
+    items = [b.BatchItem(["run", str(i), "caf\udce9"], i % 1) for i in range(100)]
+    said = b.SubmitBatch("t", specs * 9, items, [b.Blob("k", bytes([i])) for i in range(20)])
+    found = codec.decode_request(codec.encode_request(said))
+    assert found == ("submit_batch", said) and types_in(found[1]) == types_in(said)
+    for wrong in (["run", 1], "run", [["run"]], [b"run"]):
+        items[50] = b.BatchItem(wrong)  # type: ignore[arg-type]
+        with pytest.raises(WireError, match=r"BatchItem\.command"):
+            codec.decode_request(codec.encode_request(said))
 
 
 STATUS = m.Status("0", 1, "s", 0.0, 1, 1, 0, 0, 0, 0, None, [], 0)
@@ -239,6 +292,10 @@ def test_what_is_too_long_is_refused() -> None:
         codec.build(m.Delete, [[1] * (LIST_ITEMS_MAX + 1)])
     with pytest.raises(WireError, match="at most"):
         codec.build(m.ListJobs, ["x" * (TEXT_CHARS_MAX + 1)])
+    with pytest.raises(WireError, match="at most"):
+        codec.build(b.Script, [b"x" * (codec.BYTES_MAX + 1)])
+    with pytest.raises(WireError, match="at most"):
+        codec.build(b.SubmitBatch, ["t", [], [], [["k", b"x" * (codec.BYTES_MAX + 1)]] * codec.PAGE_ROWS_MIN])
 
 
 def test_no_time_is_not_a_number() -> None:

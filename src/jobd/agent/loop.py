@@ -1,6 +1,6 @@
 """The agent's loop: one poll over the server's messages and the pidfds of what it watches. Living processes are never polled.
 
-It outlives the server. What it has to say it says at once, and again at each connection, until the server says Forget.
+Sallocs are here; batch jobs are in batch.py and lives.py. It outlives the server. What it has to say it says at once, and again at each connection, until the server says Forget.
 On its own authority it ends the processes of a Salloc that vanished: nobody else is left to do that.
 """
 
@@ -13,11 +13,19 @@ from typing import Any
 import zmq
 
 from jobd import __version__, locks, paths
+from jobd.agent import control, recover
+from jobd.agent.batch import Batches
+from jobd.agent.blobs import Spool
+from jobd.agent.book import Book
+from jobd.agent.cgroup import Groups
 from jobd.agent.kill import KillingOfJob
 from jobd.agent.processes import Process, boot_id, look_up
-from jobd.agent.tree import Table, members
+from jobd.agent.spawn import Spawner
+from jobd.agent.tree import members
 from jobd.agent.watch import Client, Watch
 from jobd.errors import JobdError
+from jobd.states import Scope
+from jobd.wire import batch as b
 from jobd.wire import codec, notes
 from jobd.wire import messages as m
 from jobd.wire.verbs import FROM_AGENT, TO_AGENT
@@ -27,13 +35,24 @@ log = logging.getLogger("jobd.agent")
 GRACE_DEFAULT_S = 5.0  # until a server has told its own
 LEAVE_AFTER_S = 1.0  # without a server and with nothing to watch; the next server starts another
 LEAVE_UNKNOWN_AFTER_S = 60.0  # … but with something to tell that nobody else knows
+FRAMES_MAX = 500  # in one message to the server
 SALLOC_EXIT_S = 5.0  # for a Salloc to leave after its job's last process
 
 
 class Agent:
     """The state of the agent. `link` is the DEALER to the server."""
 
-    def __init__(self, link: Any, poller: Any) -> None:
+    def __init__(
+        self,
+        link: Any,
+        poller: Any,
+        *,
+        book: Book,
+        spool: Spool,
+        spawner: Spawner,
+        groups: Groups | None = None,
+    ) -> None:
+        """Take over what the book knows of."""
         self._link = link
         self._poller = poller
         self._watches: dict[int, Watch] = {}
@@ -44,11 +63,23 @@ class Agent:
         self._server_id = ""
         self._is_leaving = False
         self._grace_s = GRACE_DEFAULT_S
-        self._table: Table | None = None
+        self._out: list[bytes] = []
+        self._orphans_at_s: float | None = None
+        self._has_looked_for_orphans = False
         self.is_connected = False
         self.was_told_bye = False
         self.is_ending_all = False
         self._idle_since_s = time.monotonic()
+        self.batches = Batches(
+            say=self._say,
+            poller=poller,
+            book=book,
+            spool=spool,
+            spawner=spawner,
+            groups=groups,
+            spared=self._spared,
+        )
+        recover.recover(self.batches)
 
     # ---- what the server says
     def connected(self) -> None:
@@ -56,10 +87,12 @@ class Agent:
         self.is_connected, self.was_told_bye = True, False
         own = look_up(os.getpid())
         assert own is not None
+        self._out.clear()
         self._say(m.Hello(own.pid, own.start_ticks, boot_id(), __version__))
         for watch in self._watches.values():
             if watch.gone is not None:
                 self._say(watch.gone)
+        self.batches.connected()
 
     def disconnected(self) -> None:
         """The server is away."""
@@ -75,11 +108,15 @@ class Agent:
             return
         if isinstance(message, m.Watch):
             self._server_id, self._is_leaving = message.server_id, message.is_leaving
+            self.batches.server_id = message.server_id
+            if not self._has_looked_for_orphans:
+                self._has_looked_for_orphans = True
+                self._orphans_at_s = time.monotonic() + recover.ORPHANS_AFTER_S
             if self.is_ending_all:
                 return  # what is new belongs to the next agent, which the server starts when this one has left
             for watched in message.jobs:
                 self._watch(watched)
-        elif isinstance(message, m.Kill):
+        elif isinstance(message, m.Kill) and not message.attempt:
             self._grace_s = message.grace_s
             watch = self._watches.get(message.job_id)
             if watch is not None and watch.gone is None:
@@ -88,6 +125,21 @@ class Agent:
             self._forget(message.job_id)
         elif isinstance(message, m.Bye):
             self.was_told_bye = True
+        elif isinstance(message, b.Signal) and not message.attempt:
+            self._signal(message)
+        else:
+            self.batches.hear(message)
+
+    def _signal(self, message: b.Signal) -> None:
+        """To the processes of a Salloc's job; it has no batch script, so all of it is steps."""
+        watch = self._watches.get(message.job_id)
+        if watch is None or watch.gone is not None:
+            return
+        self.batches.looks.new_turn()
+        roots = watch.roots()
+        for process in self._members(watch):
+            if message.scope != Scope.BATCH or (process.pid, process.start_ticks) in roots:
+                control.send_to(process, message.number)
 
     def _watch(self, watched: m.Watched) -> None:
         known = self._watches.get(watched.job_id)
@@ -134,8 +186,14 @@ class Agent:
         self._idle_since_s = time.monotonic()
 
     # ---- what the kernel says
+    def children_changed(self) -> None:
+        """SIGCHLD, or another signal: reap what has ended."""
+        self.batches.lives.children_changed()
+
     def pidfd_ready(self, pidfd: int) -> None:
-        """A followed process has ended."""
+        """A followed process has ended, or a control group has changed."""
+        if self.batches.lives.descriptor_ready(pidfd):
+            return
         client = self._by_pidfd.pop(pidfd, None)
         if client is not None:
             self._poller.unregister(pidfd)
@@ -179,10 +237,11 @@ class Agent:
             for watch in self._watches.values():
                 if watch.gone is None:
                     self._kill(watch)
+            self.batches.end_all()
 
     def step(self) -> None:
         """Do what is due. One look at the process table serves all jobs that are being killed."""
-        self._table = None
+        self.batches.lives.step()
         now_s = time.monotonic()
         for watch in list(self._killed.values()):
             killing = watch.killing
@@ -200,6 +259,9 @@ class Agent:
                     self._poller.register(pidfd, zmq.POLLIN)
             if killing.is_over and watch.gone is None:
                 self._after_killing(watch, now_s)
+        if self._orphans_at_s is not None and now_s >= self._orphans_at_s:
+            self._orphans_at_s = None
+            recover.find_orphans(self.batches, set(self._watches))
 
     def _after_killing(self, watch: Watch, now_s: float) -> None:
         client = watch.client
@@ -223,11 +285,9 @@ class Agent:
             watch.client_end_at_s = now_s + SALLOC_EXIT_S
 
     def _members(self, watch: Watch) -> list[Process]:
-        if self._table is None:
-            self._table = Table(self._server_id)
         client = watch.client
         return members(
-            self._table,
+            self.batches.looks.table(self._server_id),
             job_id=watch.job_id,
             roots=watch.roots(),
             salloc=(client.pid, client.start_ticks) if watch.is_alone else None,
@@ -252,25 +312,26 @@ class Agent:
                 due.append(watch.killing.look_at_s)
             elif watch.client_end_at_s is not None and watch.gone is None:
                 due.append(watch.client_end_at_s)
-        leave_at_s = self._leave_at_s()
-        if leave_at_s is not None:
-            due.append(leave_at_s)
+        others = (self._leave_at_s(), self._orphans_at_s, self.batches.lives.next_s)
+        due += [at_s for at_s in others if at_s is not None]
         return None if not due else max(0.0, (min(due) - time.monotonic()) * 1000 + 1)
 
     @property
     def may_leave(self) -> bool:
         """Whether nobody needs this agent any more."""
         if self.is_ending_all:
-            return all(watch.gone is not None for watch in self._watches.values())
+            is_anything_left = any(watch.gone is None for watch in self._watches.values())
+            return not is_anything_left and not self.batches.lives.is_any_living
         leave_at_s = self._leave_at_s()
         return leave_at_s is not None and time.monotonic() >= leave_at_s
 
     def _leave_at_s(self) -> float | None:
         """When to leave if nothing happens; None for never: a server is there, or something lives that is to be watched.
 
-        With a note an end is safe on disk, so that the next agent can tell it; one that only we know is kept for a while.
+        With a note, or in the launch book, an end is safe on disk, so that the next agent can tell it; one that only we know is kept
+        for a while.
         """
-        if self.is_connected and not self.was_told_bye:
+        if (self.is_connected and not self.was_told_bye) or self.batches.lives.is_any_living:
             return None
         is_known = True
         for watch in self._watches.values():
@@ -279,12 +340,19 @@ class Agent:
             is_known = is_known and watch.gone.is_known
         if is_known and self.was_told_bye:
             return 0.0
-        return self._idle_since_s + (LEAVE_AFTER_S if is_known else LEAVE_UNKNOWN_AFTER_S)
+        idle_since_s = max(self._idle_since_s, self.batches.lives.idle_since_s)
+        return idle_since_s + (LEAVE_AFTER_S if is_known else LEAVE_UNKNOWN_AFTER_S)
 
     # ---- small things
     def _say(self, message: Any) -> None:
         if self.is_connected:
-            self._link.send(codec.encode_named(FROM_AGENT, message))
+            self._out.append(codec.encode_named(FROM_AGENT, message))
+
+    def flush(self) -> None:
+        """Send what this turn had to say, as few messages of many frames."""
+        while self._out:
+            frames, self._out = self._out[:FRAMES_MAX], self._out[FRAMES_MAX:]
+            self._link.send_multipart(frames)
 
 
 def _send(pidfd: int | None, number: int) -> None:

@@ -1,6 +1,7 @@
 """jobd-agent: the hands of the server. Started by the server; outlives it.
 
-SIGTERM ends every job properly and then the agent (that is how systemctl --user stop jobd-agent.scope works).
+SIGTERM ends every job properly and then the agent (that is how systemctl --user stop jobd-agent.scope works). SIGUSR1 makes it leave
+at once and leave its jobs running, for the next agent, which takes them over from the launch book.
 """
 
 import argparse
@@ -10,17 +11,27 @@ import signal
 import socket
 import struct
 import sys
+import time
 from typing import Any
 
 import zmq
 
 from jobd import __version__, locks, paths
+from jobd.agent.blobs import Spool
+from jobd.agent.book import Book
+from jobd.agent.cgroup import Groups
 from jobd.agent.loop import Agent
-from jobd.errors import JobdError
+from jobd.agent.processes import boot_id
+from jobd.agent.reaping import become_subreaper
+from jobd.agent.spawn import Spawner
+from jobd.errors import EXIT_REFUSED, JobdError
 from jobd.limits import AGENT_BYTES_MAX
 
 log = logging.getLogger("jobd.agent")
 
+HEARD_MAX = 100  # messages, of up to 1000 frames each, before jobs that have ended are looked after again
+BOOK_AGAIN_S = 0.05
+ASK_AGAIN_S = 1.0
 RECONNECT_MS = 50  # after the server went; doubled up to
 RECONNECT_MAX_MS = 250  # no more, since jobs are not killed meanwhile
 
@@ -45,18 +56,52 @@ def main(argv: list[str] | None = None) -> int:
     try:
         paths.make_private(paths.runtime_dir())
         paths.make_private(paths.notes_dir())
+        paths.make_private(paths.state_dir())
         lock = locks.take(paths.agent_lock())
         if lock is None:
             raise JobdError(f"an agent runs already (pid {locks.holder(paths.agent_lock())})")
-        _raise_nofile()
-        _serve(lock)
+        os.chdir("/")  # a folder that somebody is in cannot be unmounted
+        for descriptor in (0, 1, 2):
+            _make_sure(descriptor)
+        signals = _Signals()
+        nofile_soft = _raise_nofile()
+        become_subreaper()
+        book_lock = _take_book(signals)
+        if book_lock is not None:
+            _serve(lock, signals, nofile_soft)
     except JobdError as error:
         sys.stderr.write(f"jobd-agent: {error}\n")
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"jobd-agent: {error.filename or 'the agent'}: {error.strerror}\n")
+        return EXIT_REFUSED
     return 0
 
 
-def _serve(lock: int) -> None:
+def _take_book(signals: "_Signals") -> int | None:
+    """The lock of the launch book; None if we are to leave.
+
+    An agent whose runtime folder was removed at a logout still has it, and its jobs; it is asked to leave them to us.
+    """
+    path = paths.launch_book_lock()
+    asked_at_s = -ASK_AGAIN_S
+    while not (signals.is_ending or signals.is_handing_over):
+        lock = locks.take(path)
+        if lock is not None:
+            return lock
+        holder = locks.holder(path)
+        if holder and time.monotonic() >= asked_at_s + ASK_AGAIN_S:
+            asked_at_s = time.monotonic()
+            log.info("agent %d has the launch book and is asked to leave it to us", holder)
+            try:
+                os.kill(holder, signal.SIGUSR1)
+            except (ProcessLookupError, PermissionError):
+                pass
+        time.sleep(BOOK_AGAIN_S)
+    return None
+
+
+def _serve(lock: int, signals: "_Signals", nofile_soft: int) -> None:
     context = zmq.Context()
     link: Any = context.socket(zmq.DEALER)
     link.setsockopt(zmq.MAXMSGSIZE, AGENT_BYTES_MAX)
@@ -69,23 +114,30 @@ def _serve(lock: int) -> None:
     link.monitor("inproc://link", events)
     monitor: Any = context.socket(zmq.PAIR)
     monitor.connect("inproc://link")
-    signals = _signal_socket()
     poller: Any = zmq.Poller()
-    for item in (link, monitor, signals):
+    for item in (link, monitor, signals.reader):
         poller.register(item, zmq.POLLIN)
-    agent = Agent(link, poller)
+    agent = Agent(
+        link,
+        poller,
+        book=Book(paths.launch_book(), boot_id()),
+        spool=Spool(paths.spool_dir()),
+        spawner=Spawner(nofile_soft=nofile_soft),
+        groups=Groups.find(),
+    )
     link.connect(paths.ipc(paths.agents_socket()))
     log.info("jobd-agent %s, pid %d", __version__, os.getpid())
-    while not agent.may_leave:
+    while not agent.may_leave and not signals.is_handing_over:
         ready = dict(poller.poll(agent.timeout_ms()))
         # First what the kernel says: a message may let a descriptor go that is ready, and give its number to another process.
         for key in ready:
-            if isinstance(key, int):
-                if key == signals.fileno():
-                    signals.recv(64)
-                    agent.end_all()
-                else:
-                    agent.pidfd_ready(key)
+            if key == signals.reader.fileno():
+                signals.reader.recv(4096)
+                agent.children_changed()
+            elif isinstance(key, int):
+                agent.pidfd_ready(key)
+        if signals.is_ending:
+            agent.end_all()
         if monitor in ready:
             (number,) = struct.unpack_from("=H", monitor.recv_multipart()[0])
             if number == zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -96,12 +148,9 @@ def _serve(lock: int) -> None:
             else:
                 agent.disconnected()
         if link in ready:
-            for _ in range(1000):
-                try:
-                    agent.hear(link.recv(zmq.NOBLOCK))
-                except zmq.Again:
-                    break
+            _hear(link, agent)
         agent.step()
+        agent.flush()
     log.info("left")
     link.disable_monitor()
     monitor.close(linger=0)
@@ -109,26 +158,56 @@ def _serve(lock: int) -> None:
     context.term()
 
 
-def _signal_socket() -> socket.socket:
-    """A socket that is readable after SIGTERM. INT and HUP are for terminals, and the agent has none."""
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    _signal_socket.writer = writer  # type: ignore[attr-defined]  # keeps it open
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    return reader
+def _hear(link: Any, agent: Agent) -> None:
+    """Messages of the server; each frame is one."""
+    for _ in range(HEARD_MAX):
+        try:
+            frames = link.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        for frame in frames:
+            agent.hear(frame)
 
 
-def _raise_nofile() -> None:
-    """A pidfd for each watched Salloc: as many as we may."""
+class _Signals:
+    """What signals ask for, and a socket that is readable after one. INT and HUP are for terminals, and the agent has none."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = socket.socketpair()
+        self.reader.setblocking(False)
+        self._writer.setblocking(False)
+        self.is_ending = False
+        self.is_handing_over = False
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGUSR1, self._hand_over)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _end(self, *_: object) -> None:
+        self.is_ending = True
+
+    def _hand_over(self, *_: object) -> None:
+        self.is_handing_over = True
+
+
+def _make_sure(descriptor: int) -> None:
+    """Standard descriptors are open, so that no file of a job gets their numbers."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)
+
+
+def _raise_nofile() -> int:
+    """A pidfd for each watched Salloc: as many as we may. The soft limit as it was, which is the jobs'."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class Process(NamedTuple):
     group: int  # its process group
     start_ticks: int
     is_zombie: bool
+    session: int = 0  # 0: the kernel's own, or of a namespace that cannot be seen
 
 
 def look_up(pid: int) -> Process | None:
@@ -30,7 +31,8 @@ def look_up(pid: int) -> Process | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-        return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), fields[0] in (b"Z", b"X"))
+        is_zombie = fields[0] in (b"Z", b"X")
+        return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), is_zombie, int(fields[3]))
     except (OSError, IndexError, ValueError):
         return None
 
@@ -46,6 +48,32 @@ def snapshot() -> dict[int, Process]:
     return table
 
 
+def newest_pid() -> int:
+    """The number that the youngest process or thread was given (proc(5), /proc/loadavg); 0 where it cannot be learnt."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            return int(file.read().split()[4])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def is_thread(pid: int) -> bool:
+    """Whether that number is a thread's, which has a folder in /proc that is not listed."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"Tgid:"):
+                    return int(line.split()[1]) != pid
+    except (OSError, IndexError, ValueError):
+        pass
+    return False
+
+
+def can_list_children() -> bool:
+    """Whether the kernel was built to list the children of a process (CONFIG_PROC_CHILDREN)."""
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+
+
 def children_of(pid: int) -> list[int]:
     """The children of one process, fresh from the kernel (proc(5), /proc/PID/task/TID/children); none where it cannot be asked."""
     found: list[int] = []
@@ -58,13 +86,16 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def read_environment(pid: int) -> frozenset[bytes]:
-    """The NAME=VALUE with which a process was started; nothing where we may not look."""
+def read_environment(pid: int) -> frozenset[bytes] | None:
+    """The NAME=VALUE with which a process was started; None where we may not look.
+
+    Empty if there are none, but for a moment also in the middle of an execve(2).
+    """
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return frozenset(file.read().split(b"\0"))
+            return frozenset(file.read().split(b"\0")) - {b""}
     except OSError:
-        return frozenset()
+        return None
 
 
 def open_pidfd(pid: int, start_ticks: int) -> int | None:

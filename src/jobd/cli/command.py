@@ -10,19 +10,14 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from jobd import paths
-from jobd.client import Client, is_server_alive
-from jobd.errors import JobdError
+from jobd.cli.presence import SI_USER_MAX, End, Presence, has_children
+from jobd.client import Client
 from jobd.wire import messages as m
-from jobd.wire import notes
 
 PR_SET_CHILD_SUBREAPER = 36
-SI_USER_MAX = (
-    0  # si_code ≤ 0: sent by a process (kill, tgkill, sigqueue); above: by the kernel, as for Ctrl-C
-)
 
 # Sent to us alone, these mean the end of the job …
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -43,9 +38,6 @@ STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 NOT_FOUND = 127  # as the shells have it
 NOT_EXECUTABLE = 126
-
-TREE_END_S = 2.0  # for the end of the job around us to reach us
-TELL_S = 10.0  # for telling the end to a living server; the note tells it otherwise
 
 
 class Missing(NamedTuple):
@@ -113,11 +105,43 @@ def environment(grant: m.Grant) -> dict[bytes, bytes]:
     return variables
 
 
-class End(NamedTuple):
-    """How the command ended: one of the two."""
+def cpus_of(grant: m.Grant) -> list[int]:
+    """The processors that the job's processes are to be bound to; empty where they stay as they are."""
+    if not grant.job.cpus and "JOBD_JOB_ID" in os.environ:
+        return grant.all_cpus  # the job around us may be bound, which was not meant for us
+    return grant.job.cpus
 
-    exit_code: int | None
-    signal: int | None
+
+def spawn(
+    words: list[str],
+    variables: dict[bytes, bytes],
+    mask: set[int | signal.Signals],
+    actions: Sequence[tuple[object, ...]] = (),
+    *,
+    is_leader: bool = False,
+) -> int:
+    """Start a command, found by our PATH; its pid.
+
+    Args:
+        mask: the signals that it finds blocked.
+        actions: what is done to its descriptors (os.posix_spawn).
+        is_leader: it leads a session of its own.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    options: dict[str, Any] = {"setsigmask": mask, "setsigdef": _python_ignores(), "file_actions": actions}
+    if is_leader:
+        options["setsid"] = True
+    try:
+        return os.posix_spawnp(words[0], words, variables, **options)
+    except OSError as error:
+        if error.errno != 8:  # ENOEXEC: a script without #!, which every shell and execvp(3) give to sh
+            raise
+        import shutil
+
+        path = shutil.which(words[0]) or words[0]
+        return os.posix_spawn("/bin/sh", ["sh", path, *words[1:]], variables, **options)
 
 
 def run_command(words: list[str], grant: m.Grant, client: Client, *, say: Callable[[str], None]) -> int:
@@ -125,7 +149,7 @@ def run_command(words: list[str], grant: m.Grant, client: Client, *, say: Callab
     running = _Running(grant, client, say)
     end = running.run(words)
     if end.signal is not None:
-        _die_by(end.signal)
+        die_by(end.signal)
     assert end.exit_code is not None
     return end.exit_code
 
@@ -134,12 +158,8 @@ class _Running:
     def __init__(self, grant: m.Grant, client: Client, say: Callable[[str], None]) -> None:
         self._grant = grant
         self._job = grant.job
-        self._client = client
         self._say = say
-        self._folder = paths.notes_dir()
-        self._killed_by: int | None = None
-        self._is_killed_told = False
-        self._is_tree_ending = False
+        self._presence = Presence(grant, client, say)
         self._interrupted_by: int | None = None  # Ctrl-C or Ctrl-\\ at the terminal
 
     def run(self, words: list[str]) -> End:
@@ -150,47 +170,34 @@ class _Running:
         )  # a caller that ignored it would leave us nothing to wait for
         self._bind()
         try:
-            pid = self._spawn(words, old_mask)
+            pid = spawn(words, environment(self._grant), old_mask)
         except OSError as error:
             code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-            self._tell(End(code, None), is_gone=True)
+            self._presence.tell(End(code, None), is_gone=True)
             from jobd.cli.main import fail
 
             return End(fail("Salloc", f"{words[0]}: {error.strerror}", code), None)
-        note = notes.Note(self._job.token, pid, _start_ticks(pid))
-        self._write(note)
+        self._presence.began(pid)
         self._say(f"job {self._job.job_id} runs {words[0]} (pid {pid})")
         end = self._watch(pid, [*taken, *STOPPING, signal.SIGCHLD])
-        if end.signal == signal.SIGTERM and self._interrupted_by is not None and self._killed_by is None:
+        if (
+            end.signal == signal.SIGTERM
+            and self._interrupted_by is not None
+            and self._presence.killed_by is None
+        ):
             # Ctrl-C killed another job of the tree first, and the tree's end overtook the command's own. What ended it is Ctrl-C
             # all the same, and a shell must see that, or its loop goes on.
             end = End(None, self._interrupted_by)
-        self._write(note._replace(is_over=True, exit_code=end.exit_code, signal=end.signal))
-        self._finish(end, taken)
+        self._presence.over(end, taken, has_children)
         return end
 
     def _bind(self) -> None:
-        cpus = self._job.cpus
-        if not cpus and "JOBD_JOB_ID" in os.environ:
-            cpus = self._grant.all_cpus  # the job around us may be bound, which was not meant for us
+        cpus = cpus_of(self._grant)
         if cpus:
             try:
                 os.sched_setaffinity(0, cpus)
             except OSError as error:
                 self._say(f"not bound to processors {cpus}: {error.strerror}")
-
-    def _spawn(self, words: list[str], old_mask: set[int | signal.Signals]) -> int:
-        variables = environment(self._grant)
-        options = {"setsigmask": old_mask, "setsigdef": _python_ignores()}
-        try:
-            return os.posix_spawnp(words[0], words, variables, **options)  # type: ignore[arg-type]
-        except OSError as error:
-            if error.errno != 8:  # ENOEXEC: a script without #!, which every shell and execvp(3) give to sh
-                raise
-            import shutil
-
-            path = shutil.which(words[0]) or words[0]
-            return os.posix_spawn("/bin/sh", ["sh", path, *words[1:]], variables, **options)  # type: ignore[arg-type]
 
     # ---- while it runs
     def _watch(self, pid: int, taken: list[int]) -> End:
@@ -213,10 +220,10 @@ class _Running:
                     self._interrupted_by = info.si_signo
                 continue
             _send(pid, info.si_signo if info.si_signo not in ENDING else signal.SIGTERM)
-            if info.si_signo in ENDING and self._killed_by is None:
-                self._killed_by = info.si_signo
+            if info.si_signo in ENDING and self._presence.killed_by is None:
+                self._presence.killed_by = info.si_signo
                 _send(pid, signal.SIGCONT)
-                self._tell_killed()
+                self._presence.tell_killed()
 
     def _reap(self, pid: int) -> End | None:
         """Look at all children that have changed; the end of the command if it is over."""
@@ -231,86 +238,30 @@ class _Running:
             if reaped != pid:
                 continue  # an orphan that became ours
             if os.WIFSTOPPED(status):
-                self._stop_with(pid, os.WSTOPSIG(status))
+                if stop_as(os.WSTOPSIG(status)):
+                    _send(pid, signal.SIGCONT)
             elif os.WIFSIGNALED(status):
                 end = End(None, os.WTERMSIG(status))
             else:
                 end = End(os.WEXITSTATUS(status), None)
 
-    def _stop_with(self, pid: int, number: int) -> None:
-        """The command has stopped (Ctrl-Z): stop as it did, so that the shell sees it; go on together."""
-        if number in STOPPING:
-            # Ctrl-Z reached us too and is pending; sent first and let in then, the two are one.
-            os.kill(os.getpid(), number)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
-            signal.pthread_sigmask(signal.SIG_BLOCK, [number])
-        elif _is_in_foreground():
-            os.kill(
-                os.getpid(), signal.SIGSTOP
-            )  # a shell's suspend: whoever has the terminal must see that it is free
-        else:
-            return  # somebody stopped the command alone, and will continue it alone: nobody would continue us
-        _send(pid, signal.SIGCONT)
 
-    # ---- its end
-    def _finish(self, end: End, taken: list[signal.Signals]) -> None:
-        """Tell the end; if processes are left, tell it, and wait until the agent has ended them."""
-        is_gone = not _has_children() or self._grant.leftovers == "leave"
-        is_told = self._tell(end, is_gone=is_gone)
-        if not is_gone and is_told:
-            while _has_children():
-                # Wakes for each of them, and for whoever has no patience; the agent sees to it that it ends.
-                info = signal.sigwaitinfo([*taken, signal.SIGCHLD])
-                if info.si_signo != signal.SIGCHLD and info.si_code <= SI_USER_MAX:
-                    break
-            is_told = self._tell(end, is_gone=not _has_children())
-        if is_told and not _has_children():
-            notes.remove(self._folder, self._job.job_id)
-        if self._is_tree_ending:
-            # Back at once, our caller would run on until the end of its job reaches it.
-            signal.sigtimedwait(taken, TREE_END_S)
-
-    def _tell(self, end: End, *, is_gone: bool) -> bool:
-        """Tell the server; False if there is none: then the note tells it, through the agent."""
-        self._tell_killed()  # if no server was there to hear it
-        noted = self._request(m.Ended(self._job.job_id, self._job.token, end.exit_code, end.signal, is_gone))
-        self._is_tree_ending = noted is not None and noted.is_tree_ending
-        return noted is not None
-
-    def _tell_killed(self) -> None:
-        if self._killed_by is not None and not self._is_killed_told:
-            killed = m.Killed(self._job.job_id, self._job.token, self._killed_by)
-            self._is_killed_told = self._request(killed) is not None
-
-    def _request(self, request: m.Ended | m.Killed) -> Any:
-        """The answer; None if there is no server."""
-        if not is_server_alive():
-            return None
-        try:
-            return self._client.telling_only_the_living(TELL_S).request(request)
-        except JobdError as error:
-            self._say(f"the server was not told of the end: {error}")
-            return None
-
-    def _write(self, note: notes.Note) -> None:
-        try:
-            notes.write(self._folder, self._job.job_id, note)
-        except OSError as error:
-            self._say(f"no note was left: {error.strerror}")
+def stop_as(number: int) -> bool:
+    """What we run has stopped by that signal (Ctrl-Z): stop as it did, so that the shell sees it. Whether it is to go on with us now."""
+    if number in STOPPING:
+        # Ctrl-Z reached us too and is pending; sent first and let in then, the two are one.
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        return True
+    if is_in_foreground():
+        # A shell's suspend: whoever has the terminal must see that it is free.
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return True
+    return False  # somebody stopped the command alone, and will continue it alone: nobody would continue us
 
 
-def _has_children() -> bool:
-    """Reap what is over; whether something is left. As subreaper we are the parent of all orphans, so this is all there is."""
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return False
-        if pid == 0:
-            return True
-
-
-def _is_in_foreground() -> bool:
+def is_in_foreground() -> bool:
     """Whether our process group has the terminal."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
@@ -336,13 +287,7 @@ def _python_ignores() -> list[int]:
     return [signal.SIGPIPE, signal.SIGXFSZ]
 
 
-def _start_ticks(pid: int) -> int:
-    """When our child started, in clock ticks since boot (proc(5)); it cannot be gone before we reap it."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[19])
-
-
-def _die_by(number: int) -> None:
+def die_by(number: int) -> None:
     """End by the same signal, without a core file of our own."""
     sys.stderr.flush()
     import resource
@@ -353,6 +298,3 @@ def _die_by(number: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os.kill(os.getpid(), number)
     os._exit(128 + number)  # a signal that does not end us, which cannot be: as the shells count
-
-
-__all__ = ["become_subreaper", "environment", "missing", "run_command"]

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from jobd import __version__
+from jobd.cli import jobctl_jobs
 from jobd.cli.main import Parser, run
 from jobd.wire import messages as m
 
@@ -149,42 +150,6 @@ def _toml(value: object) -> str:
     return json.dumps(value)
 
 
-def _wait(options: argparse.Namespace) -> int:
-    """Until these jobs are over; the worst of their exit codes."""
-    from jobd.cli.sdelete import FINAL
-    from jobd.client import Client, Events
-    from jobd.errors import NoSuchJob
-    from jobd.wire.topics import job_topic
-
-    client = Client()
-    worst = 0
-    known = {row.job_id for row in client.request(m.ListJobs(job_ids=options.ids)).rows}
-    known |= {row.job_id for row in client.request(m.ListJobs(job_ids=options.ids, is_finished=True)).rows}
-    for number in options.ids:
-        if number not in known:
-            raise NoSuchJob(f"no job {number} (Squeue lists the living, Sacct the finished)")
-    for number in options.ids:
-        events = Events(job_topic(number))
-        while True:
-            event = events.wait()
-            if not isinstance(event, m.Event):
-                continue
-            if event.job is None:
-                raise NoSuchJob(f"job {number} is no longer remembered")
-            if event.job.state in FINAL:
-                worst = max(worst, exit_code_of(event.job))
-                break
-        events.close()
-    return worst
-
-
-def exit_code_of(row: m.JobRow) -> int:
-    """A finished job's exit code as a shell has it; 1 where none could be learnt."""
-    if row.signal is not None:
-        return 128 + row.signal
-    return 1 if row.exit_code is None else row.exit_code
-
-
 # ---- putting things in place
 def _install_units(options: argparse.Namespace) -> int:
     from jobd.cli import units
@@ -232,12 +197,6 @@ def _json_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as a JSON object")
 
 
-def _ids(parser: argparse.ArgumentParser) -> None:
-    from jobd.cli.sdelete import job_id
-
-    parser.add_argument("ids", nargs="+", type=job_id, metavar="ID", help="number of a job")
-
-
 def _units_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--enable",
@@ -258,7 +217,10 @@ VERBS: dict[str, Verb] = {
     "up": Verb("start the server, with the numbers it last had", _nothing, _up),
     "down": Verb("stop the server; running jobs go on", _kill_flag, _down),
     "status": Verb("say how the server is", _json_flag, _status),
-    "wait": Verb("wait until jobs are over; the exit code is the worst of theirs", _ids, _wait),
+    **{
+        name: Verb(summary, jobctl_jobs.adder(name), jobctl_jobs.actor(name))
+        for name, summary in jobctl_jobs.SUMMARIES.items()
+    },
     "config": Verb("show every setting, its value and its meaning", _nothing, _config),
     "install-units": Verb("put the systemd units in place", _units_flags, _install_units),
     "completion": Verb("print the completions for a shell", _shell, _completion),
@@ -269,4 +231,11 @@ WHOLE_COMMANDS: dict[str, tuple[str, str]] = {
     "sdelete": ("jobd.cli.sdelete", "kill jobs with their trees, as Sdelete does"),
     "sserver": ("jobd.cli.sserver", "start, size, show or stop the server, as Sserver does"),
     "salloc": ("jobd.cli.salloc", "run a command when enough procs are free, as Salloc does"),
+    "sbatch": ("jobd.cli.sbatch", "queue batch jobs, as Sbatch does"),
+    "srun": ("jobd.cli.srun", "run a command as a step or a job, as Srun does"),
+    "scancel": ("jobd.cli.scancel", "end jobs or signal them, as Scancel does"),
+    "scontrol": ("jobd.cli.scontrol", "show and change jobs, as Scontrol does"),
+    "sacct": ("jobd.cli.sacct", "list what has been, as Sacct does"),
+    "sinfo": ("jobd.cli.sinfo", "show the machine, as Sinfo does"),
+    "seff": ("jobd.cli.seff", "say what a job made of what it had, as Seff does"),
 }

@@ -4,9 +4,16 @@
 
 PROGRAMS: dict[str, tuple[str, str]] = {
     "Salloc": ("jobd.cli.salloc", "run a command when enough procs are free"),
+    "Sbatch": ("jobd.cli.sbatch", "queue a batch job, which outlives everything"),
+    "Srun": ("jobd.cli.srun", "run a command as a step of a job, or as a job of its own"),
     "Sserver": ("jobd.cli.sserver", "start, size, show or stop the server"),
     "Squeue": ("jobd.cli.squeue", "list the jobs"),
     "Sdelete": ("jobd.cli.sdelete", "kill jobs with their trees"),
+    "Scancel": ("jobd.cli.scancel", "end or signal jobs"),
+    "Scontrol": ("jobd.cli.scontrol", "show jobs in full, change, hold, requeue and suspend them"),
+    "Sacct": ("jobd.cli.sacct", "list the jobs that were, and are"),
+    "Sinfo": ("jobd.cli.sinfo", "show the machine and what of it is in use"),
+    "Seff": ("jobd.cli.seff", "compare what a job asked for with what it used"),
     "jobctl": ("jobd.cli.jobctl", "everything else"),
 }
 

@@ -4,12 +4,10 @@ Names and commands are whatever somebody submitted. Nothing leaves here that cou
 are no text, and characters that reorder a line are written as escapes (printable).
 """
 
-import os
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from jobd.states import JobState
+from jobd.cli.slurm_values import elapsed_s, format_time, job_text
 from jobd.units import format_elapsed, format_ids
 from jobd.wire.messages import JobRow, Status
 
@@ -37,8 +35,6 @@ LONG: tuple[Column, ...] = (
     ("REASON", False, 6),
     ("SHORT_COMMAND", False, 0),
 )
-
-_STATES = {state.value: state for state in JobState}
 
 
 def summary(status: Status) -> str:
@@ -80,7 +76,7 @@ class Table:
 def short_cells(row: JobRow, indent: str = "") -> tuple[str, ...]:
     """A row of the plain list."""
     return (
-        str(row[0]),
+        str(row[0]) if row[24] is None else job_text(row),
         "-" if row[1] is None else str(row[1]),
         status_of(row),
         str(row[5]),
@@ -92,7 +88,7 @@ def short_cells(row: JobRow, indent: str = "") -> tuple[str, ...]:
 def long_cells(row: JobRow, now_s: float, indent: str = "") -> tuple[str, ...]:
     """A row of the long list."""
     return (
-        str(row.job_id),
+        job_text(row),
         "-" if row.parent_id is None else str(row.parent_id),
         long_status_of(row),
         str(row.nb_proc),
@@ -110,10 +106,12 @@ def long_cells(row: JobRow, now_s: float, indent: str = "") -> tuple[str, ...]:
 
 # ---- one row
 def status_of(row: JobRow) -> str:
-    """R, W or S[…]; the state's own name for a job that is over."""
+    """R, W, S[…], or S of one that Scontrol suspended; the state's own name for a job that is over."""
     state = row.state
     if state == "PENDING":
         return "W"
+    if state == "SUSPENDED" and not row.children:
+        return "S"  # by Scontrol: it waits for nobody
     if state in ("RUNNING", "SUSPENDED", "COMPLETING"):
         return f"S[{format_ids(row.children)}]" if row.children else "R"
     return printable(state)
@@ -130,23 +128,6 @@ def exit_of(row: JobRow) -> str:
     if row.signal is not None:
         return f"sig{row.signal}"
     return "-" if row.exit_code is None else str(row.exit_code)
-
-
-def elapsed_s(row: JobRow, now_s: float) -> float:
-    """Seconds for which a job has run, or ran; 0 for one that never did."""
-    if row.started_at is None:
-        return 0.0
-    return (now_s if row.ended_at is None else row.ended_at) - row.started_at
-
-
-def format_time(at_s: float | None, missing: str) -> str:
-    """A time as Slurm prints it: 2026-01-31T23:59:59, in the local time zone."""
-    if at_s is None:
-        return missing
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at_s))
-    except (ValueError, OverflowError, OSError):
-        return missing
 
 
 def short_command(row: JobRow) -> str:
@@ -227,100 +208,31 @@ def as_tree(rows: Iterable[JobRow]) -> Iterator[tuple[JobRow, str]]:
 # ---- JSON
 def as_json(row: JobRow) -> dict[str, object]:
     """A row as it stands in a JSON document."""
-    return {**row._asdict(), "status": status_of(row), "short_command": short_command(row)}
+    told = {**row._asdict(), "status": status_of(row), "short_command": short_command(row)}
+    if row.batch is not None:
+        counted = [one._asdict() for one in row.batch.counted]
+        labels = {pair[0]: pair[-1] for pair in row.batch.labels if pair}
+        told["batch"] = {**row.batch._asdict(), "counted": counted, "labels": labels}
+    return told
 
 
-# ---- Slurm's letters
-PARTITION = "local"  # Slurm's users expect one; there is only the one
-_NULL = "(null)"
-
-
-def slurm_value(letter: str, row: JobRow, now_s: float) -> str:
-    """The value of one of Slurm's letters, safe to print."""
-    value = _SLURM.get(letter)
-    return printable(value(row, now_s)) if value is not None else _SLURM_FIXED[letter]
-
-
-def _code(row: JobRow) -> str:
-    state = _STATES.get(row.state)
-    return row.state if state is None else state.code
-
-
-def _left(row: JobRow, now_s: float) -> str:
-    if row.time_limit_s is None:
-        return "UNLIMITED"
-    return format_elapsed(row.time_limit_s - elapsed_s(row, now_s))
-
-
-def _end(row: JobRow) -> str:
-    end_s = row.ended_at
-    if end_s is None and row.started_at is not None and row.time_limit_s is not None:
-        end_s = row.started_at + row.time_limit_s
-    return format_time(end_s, "N/A")
-
-
-def _host(row: JobRow) -> str:
-    return "" if row.started_at is None else os.uname().nodename.partition(".")[0]
-
-
-def _host_or_reason(row: JobRow) -> str:
-    return f"({row.reason_code})" if row.started_at is None else _host(row)
-
-
-def _uid(row: JobRow) -> str:
-    import pwd
-
-    try:
-        return str(pwd.getpwnam(row.user).pw_uid)
-    except (KeyError, ValueError):
-        return row.user
-
-
-_SLURM: dict[str, Callable[[JobRow, float], str]] = {
-    "A": lambda row, _: str(row.job_id),
-    "B": lambda row, _: _host(row) or "N/A",
-    "c": lambda row, _: str(row.nb_proc),
-    "C": lambda row, _: str(row.nb_proc),
-    "e": lambda row, _: _end(row),
-    "F": lambda row, _: str(row.job_id),
-    "i": lambda row, _: str(row.job_id),
-    "j": lambda row, _: row.name,
-    "l": lambda row, _: "UNLIMITED" if row.time_limit_s is None else format_elapsed(row.time_limit_s),
-    "L": _left,
-    "M": lambda row, now_s: format_elapsed(elapsed_s(row, now_s)),
-    "N": lambda row, _: _host(row),
-    "o": lambda row, _: " ".join(row.command),
-    "p": lambda row, _: f"{0.5 + row.priority / (1 << 31):.14f}",  # Slurm's is between 0 and 1
-    "Q": lambda row, _: str(row.priority),
-    "r": lambda row, _: row.reason_code,
-    "R": lambda row, _: _host_or_reason(row),
-    "S": lambda row, _: format_time(row.started_at, "N/A"),
-    "t": lambda row, _: _code(row),
-    "T": lambda row, _: row.state,
-    "u": lambda row, _: row.user,
-    "U": lambda row, _: _uid(row),
-    "V": lambda row, _: format_time(row.submitted_at, "N/A"),
-    "Z": lambda row, _: row.cwd,
-}
-
-# What Slurm prints for a job for which nothing of the kind was asked.
-_SLURM_FIXED = {
-    "a": _NULL,
-    "d": "0",
-    "D": "1",
-    "E": _NULL,
-    "f": _NULL,
-    "h": "OK",
-    "k": _NULL,
-    "K": "N/A",
-    "m": "0",
-    "n": "",
-    "P": PARTITION,
-    "q": "normal",
-    "v": _NULL,
-    "w": _NULL,
-    "W": _NULL,
-    "x": "",
-    "y": "0",
-    "z": "*:*:*",
-}
+__all__ = [
+    "LONG",
+    "SHORT",
+    "Column",
+    "Table",
+    "as_json",
+    "as_tree",
+    "cut",
+    "elapsed_s",
+    "exit_of",
+    "format_time",
+    "long_cells",
+    "long_status_of",
+    "printable",
+    "quoted",
+    "short_cells",
+    "short_command",
+    "status_of",
+    "summary",
+]

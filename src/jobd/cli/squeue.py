@@ -7,138 +7,133 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple, NoReturn
 
-from jobd import __version__
-from jobd.cli import render
+from jobd.cli import queue_pages, render, selection
+from jobd.cli import slurm_values as v
+from jobd.cli.getopt import OPTIONAL, REQUIRED, Option, Table
+from jobd.cli.listing import (
+    HELP,
+    Filter,
+    Options,
+    is_answered,
+    my_name,
+    parser_of,
+    steps_of,
+    user_name,
+)
 from jobd.cli.main import run
 from jobd.client import Client
-from jobd.errors import EXIT_USAGE, NoSuchJob, UsageError
+from jobd.errors import UsageError
 from jobd.limits import PAGE_ROWS_MAX
-from jobd.states import FINAL_STATES, JobState
+from jobd.slurm import states as names_of_states
 from jobd.wire import messages as m
 
-FINISHED_ROWS = 100  # of the history, where no --limit is given
-RECENT_S = 300.0  # Slurm's MinJobAge: for so long a finished job is still shown where its state is asked for
-KINDS = ("salloc",)
+# squeue(1): --start, --steps
+START_FORMAT = "%.18i %.9P %.8j %.8u %.2t %.19S %.6D %20Y %R"
+STEP_FORMAT = "%.15i %.8j %.9P %.8u %.9M %N"
 
-LIVING = frozenset(state.value for state in JobState) - frozenset(state.value for state in FINAL_STATES)
-_FINAL = frozenset(state.value for state in FINAL_STATES)
-
-# Our own letters and Slurm's names. Those of states that jobd does not have are understood and fit no job: tools ask for lists of them.
-_STATES: dict[str, frozenset[str]] = {
-    **{state.value: frozenset({state.value}) for state in JobState},
-    **{state.code: frozenset({state.value}) for state in JobState},
-    "W": frozenset({"PENDING"}),
-    "R": frozenset({"RUNNING", "COMPLETING"}),  # both are shown as R
-    "ALL": frozenset(state.value for state in JobState),
-}
-_SLURMS_OWN = frozenset(
-    "CF CONFIGURING OOM OUT_OF_MEMORY PR PREEMPTED DL DEADLINE BF BOOT_FAIL RQ REQUEUED RF REQUEUE_FED "  # noqa: SIM905
-    "RH REQUEUE_HOLD RS RESIZING RV REVOKED SE SPECIAL_EXIT SI SIGNALING SO STAGE_OUT ST STOPPED".split()
+TABLE = Table(
+    (
+        Option(
+            "states",
+            "t",
+            REQUIRED,
+            "LIST",
+            "in these states: W, R, S, Slurm's names (PD, PENDING, …), or all; finished ones are shown for 5 minutes",
+        ),
+        Option("finished", "f", help="the finished ones, newest first"),
+        Option(
+            "limit",
+            "",
+            REQUIRED,
+            "N",
+            f"at most N of the finished ones (default {queue_pages.FINISHED_ROWS}; 0: all)",
+        ),
+        Option("type", "", REQUIRED, "LIST", f"submitted by these: {', '.join(v.KINDS)}"),
+        Option("user", "u", REQUIRED, "LIST", "of these users"),
+        Option("users", "", REQUIRED, "LIST", "the same as --user"),
+        Option("me", help="my own"),
+        Option("jobs", "j", REQUIRED, "LIST", "with these numbers: 12, 12_3 or 12_[1-4]"),
+        Option("name", "n", REQUIRED, "LIST", "with these names"),
+        Option("partition", "p", REQUIRED, "LIST", "of these partitions"),
+        Option("account", "A", REQUIRED, "LIST", "of these accounts"),
+        Option("qos", "q", REQUIRED, "LIST", "of these qualities of service"),
+        Option("licenses", "L", REQUIRED, "LIST", "that ask for one of these licenses"),
+        Option("long", "l", help="with times, time limit, processors, exit code and reason"),
+        Option("tree", help="children indented, below their parents"),
+        Option("array", "r", help="each waiting element of an array on a line of its own"),
+        Option("start", help="when waiting jobs are expected to start, soonest first"),
+        Option(
+            "steps", "s", OPTIONAL, "LIST", "the steps of running jobs: all, or those of a list (12, 12.0)"
+        ),
+        Option("noheader", "h", help="only the jobs, without the two lines above them"),
+        Option(
+            "format", "o", REQUIRED, "FORMAT", "Slurm's: %[.][width]letter, as in '%.18i %.8j %.2t %.10M %R'"
+        ),
+        Option(
+            "Format",
+            "O",
+            REQUIRED,
+            "NAMES",
+            "Slurm's: name[:[.][width]], as in JobArrayID,StateCompact,Reason",
+        ),
+        Option(
+            "sort",
+            "S",
+            REQUIRED,
+            "LETTERS",
+            "in the order of these letters of --format, - before one to turn it",
+        ),
+        Option("json", help="as one JSON document"),
+        Option(
+            "watch",
+            "w",
+            help="on a terminal: a live table (q leaves); on a pipe: a line for each event, with --json an object",
+        ),
+        Option(
+            "since", "", REQUIRED, "SEQ", "with --watch on a pipe: begin with the events after number SEQ"
+        ),
+        Option("until-idle", help="with --watch: leave when no job lives any more"),
+        Option("iterate", "i", REQUIRED, "SECONDS", "show the list again and again, this long apart"),
+        Option("all", "a", is_idle=True, help="hidden partitions too: there are none"),
+        Option("array-unique", is_idle=True, help="one line for each waiting element: see --array"),
+        Option("clusters", "M", REQUIRED, "LIST", is_idle=True, help="of these clusters: there is one"),
+        Option("hide", is_idle=True, help="no hidden partitions: there are none"),
+        Option("federation", is_idle=True, help="all clusters: there is one"),
+        Option("local", is_idle=True, help="this cluster: there is one"),
+        Option("noconvert", is_idle=True, help="sizes are shown in whole units anyway"),
+        Option("priority", "P", is_idle=True, help="once for each partition: a job has one"),
+        Option(
+            "reservation", "R", REQUIRED, "NAME", is_idle=True, help="of this reservation: there are none"
+        ),
+        Option("verbose", "v", is_idle=True, help="nothing more to tell"),
+        *HELP,
+    )
 )
-
-
-class Filter(NamedTuple):
-    """Which jobs are meant. None: all."""
-
-    states: frozenset[str] | None
-    job_ids: frozenset[int] | None
-    users: frozenset[str] | None
-    names: frozenset[str] | None
-    kinds: frozenset[str] | None
-
-    def fits(self, row: m.JobRow) -> bool:
-        """Whether a job is meant."""
-        return (
-            (self.states is None or row.state in self.states)
-            and (self.job_ids is None or row.job_id in self.job_ids)
-            and (self.users is None or row.user in self.users)
-            and (self.names is None or row.name in self.names)
-            and (self.kinds is None or row.kind in self.kinds)
-        )
-
-    @property
-    def needs_looking(self) -> bool:
-        """Whether it names anything that the server does not choose by."""
-        return any(chosen is not None for chosen in (self.users, self.names, self.kinds))
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"Squeue: {render.printable(message)} (Squeue --help)\n")
+_NOT_WITH_WATCH = (
+    "finished",
+    "tree",
+    "format",
+    "Format",
+    "long",
+    "start",
+    "steps",
+    "sort",
+    "iterate",
+    "array",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line of Squeue."""
-    parser = _Parser(
-        prog="Squeue",
-        description="List the jobs: those that run (R), those suspended until their children end (S[4->7,9]), those that wait (W), in the order "
-        "in which they will start. The short command is the command line without directories.",
-        epilog="On a terminal lines are cut to its width, on a pipe never. What a name or a command has in it that is no visible character is written as an escape.",
-        allow_abbrev=False,
-        add_help=False,
+    return parser_of(
+        "Squeue",
+        TABLE,
+        "List the jobs: those that run (R), those suspended until their children end (S[4->7,9]) or by Scontrol (S), those that wait (W), in the "
+        "order in which they will start. The short command is the command line without directories.",
+        "On a terminal lines are cut to its width, on a pipe never. What a name or a command has in it that is no visible character is "
+        "written as an escape.",
     )
-    choice = parser.add_argument_group("which jobs")
-    choice.add_argument(
-        "-t",
-        "--state",
-        "--states",
-        action="append",
-        metavar="LIST",
-        help="in these states: W, R, S, Slurm's names (PD, PENDING, …), or all; finished ones are shown for 5 minutes",
-    )
-    choice.add_argument("-f", "--finished", action="store_true", help="the finished ones, newest first")
-    choice.add_argument(
-        "--limit",
-        type=_natural,
-        metavar="N",
-        help=f"at most N of the finished ones (default {FINISHED_ROWS}; 0: all)",
-    )
-    choice.add_argument(
-        "--type", action="append", metavar="LIST", help=f"submitted by these: {', '.join(KINDS)}"
-    )
-    choice.add_argument("-u", "--user", "--users", action="append", metavar="LIST", help="of these users")
-    choice.add_argument("--me", action="store_true", help="my own")
-    choice.add_argument("-j", "--job", "--jobs", action="append", metavar="LIST", help="with these numbers")
-    choice.add_argument("-n", "--name", action="append", metavar="LIST", help="with these names")
-    look = parser.add_argument_group("how they are shown")
-    look.add_argument(
-        "-l", "--long", action="store_true", help="with times, time limit, processors, exit code and reason"
-    )
-    look.add_argument("--tree", action="store_true", help="children indented, below their parents")
-    look.add_argument(
-        "-h", "--noheader", action="store_true", help="only the jobs, without the two lines above them"
-    )
-    look.add_argument(
-        "-o",
-        "--format",
-        metavar="FORMAT",
-        help="Slurm's: %%[.][width]letter, as in '%%.18i %%.8j %%.2t %%.10M %%R'",
-    )
-    look.add_argument("--json", action="store_true", help="as one JSON document")
-    watch = parser.add_argument_group("keeping on")
-    watch.add_argument(
-        "-w",
-        "--watch",
-        action="store_true",
-        help="on a terminal: a live table (q leaves); on a pipe: a line for each event, with --json an object",
-    )
-    watch.add_argument(
-        "--since",
-        type=_natural,
-        metavar="SEQ",
-        help="with --watch on a pipe: begin with the events after number SEQ",
-    )
-    watch.add_argument(
-        "--until-idle", action="store_true", help="with --watch: leave when no job lives any more"
-    )
-    other = parser.add_argument_group("other")
-    other.add_argument("--help", action="help", help="show this and leave")
-    other.add_argument("--version", action="version", version=f"Squeue {__version__}")
-    return parser
 
 
 def program() -> None:
@@ -148,219 +143,146 @@ def program() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
-    parser = build_parser()
-    options = parser.parse_args(argv)
+    options = Options(TABLE, argv)
+    if is_answered(options, build_parser):
+        return 0
+    options.refuse_words()
     chosen = filter_of(options)
-    if options.since is not None and not options.watch:
-        parser.error("--since goes with --watch")
-    if options.until_idle and not options.watch:
-        parser.error("--until-idle goes with --watch")
-    if options.limit is not None and not options.finished:
-        parser.error("--limit goes with --finished")
+    for name in ("since", "until-idle"):
+        if options.has(name) and not options.has("watch"):
+            raise UsageError(f"--{name} goes with --watch")
+    if options.has("limit") and not options.has("finished"):
+        raise UsageError("--limit goes with --finished")
+    options.natural("limit")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale that cannot write every letter
-    if options.watch:
-        for name in ("finished", "tree", "format", "long"):
-            if getattr(options, name):
-                parser.error(f"--{name} does not go with --watch")
-        from jobd.cli import watch
+    if options.has("watch"):
+        return _watch(options, chosen)
+    every_s = options.natural("iterate")
+    if every_s is None:
+        return _show_once(options, chosen, Client())
+    if every_s == 0:
+        raise UsageError("--iterate 0: at least 1 second")
+    while True:
+        print(time.strftime("%a %b %d %H:%M:%S %Y", time.localtime()))
+        _show_once(options, chosen, Client())
+        print(flush=True)
+        time.sleep(every_s)
 
-        return watch.watch(chosen, is_json=options.json, since=options.since, is_ending=options.until_idle)
-    show = _shower(options)
-    client = Client()
+
+def _watch(options: Options, chosen: Filter) -> int:
+    for name in _NOT_WITH_WATCH:
+        if options.has(name):
+            raise UsageError(f"--{name} does not go with --watch")
+    since = options.natural("since")
+    from jobd.cli import watch
+
+    return watch.watch(chosen, is_json=options.has("json"), since=since, is_ending=options.has("until-idle"))
+
+
+def _show_once(options: Options, chosen: Filter, client: Client) -> int:
+    show = _shower(options, chosen, client)
     gc.disable()  # a list makes no cycles, and 100,000 rows would be looked through for some time
-    batches = _batches(client, options, chosen)
-    status, rows = next(batches)
-    if not rows and chosen.job_ids is not None and len(chosen.job_ids) == 1:
-        _check_known(next(iter(chosen.job_ids)))
-    show(status, chain([rows], (more for _, more in batches)))
+    found = queue_pages.batches(client, options, chosen)
+    status, rows = next(found)
+    if not rows and chosen.jobs is not None and len(chosen.jobs) == 1:
+        queue_pages.check_known(chosen.jobs[0])
+    show(status, _arranged(options, chosen, chain([rows], (more for _, more in found))))
     return 0
 
 
-def filter_of(options: argparse.Namespace) -> Filter:
+def filter_of(options: Options) -> Filter:
     """Which jobs the options mean.
 
     Raises:
         UsageError: a state, number, user or kind that cannot be.
     """
-    states: frozenset[str] | None = None
-    for word in _words(options.state) or ():
-        if word.upper() not in _STATES.keys() | _SLURMS_OWN:
-            raise UsageError(
-                f"no state {word!r} (W, R, S, {', '.join(state.value for state in JobState)}, or all)"
-            )
-        states = (states or frozenset()) | _STATES.get(word.upper(), frozenset())
-    kinds = _words(options.type)
+    states: frozenset[str] | None = frozenset({"PENDING"}) if options.has("start") else None
+    if options.has("states"):
+        states = frozenset()
+        for word in options.words_of("states") or ():
+            states |= names_of_states.named(word)
+    kinds = options.chosen("type")
     for kind in kinds or ():
-        if kind not in KINDS:
-            raise UsageError(f"no type {kind!r} (there is {', '.join(KINDS)})")
-    ids: set[int] = set()
-    for word in _words(options.job) or ():
-        if not word.isascii() or not word.isdigit() or len(word) > 17:
-            raise UsageError(f"{word!r} is no job number")
-        ids.add(int(word))
-    users = {_user_name(word) for word in _words(options.user) or ()}
-    if options.me:
-        users.add(_user_name(str(os.getuid())))
-    names = _words(options.name)
+        if kind not in v.KINDS:
+            raise UsageError(f"no type {kind!r} (there is {', '.join(v.KINDS)})")
+    texts = options.words_of("jobs") and options.all("jobs")
+    jobs = None if texts is None else tuple(selection.parse_all(texts))
+    users = frozenset(user_name(word) for word in options.words_of("user", "users") or ())
+    if options.has("me"):
+        users |= {my_name()}
     return Filter(
         states,
-        frozenset(ids) if options.job else None,
-        frozenset(users) if users else None,
-        frozenset(names) if names is not None else None,
-        frozenset(kinds) if kinds is not None else None,
+        None if jobs is None else frozenset(selection.numbers_of(jobs)),
+        users or None,
+        options.chosen("name"),
+        kinds,
+        jobs,
+        options.chosen("partition"),
+        options.chosen("account"),
+        options.chosen("qos"),
+        options.chosen("licenses"),
     )
 
 
-def _words(lists: list[str] | None) -> list[str] | None:
-    """The words of comma lists; None where the option was not given."""
-    if lists is None:
-        return None
-    words = [word.strip() for text in lists for word in text.split(",")]
-    if not any(words):
-        raise UsageError(f"an empty list: {','.join(lists)!r}")
-    return [word for word in words if word]
-
-
-def _user_name(word: str) -> str:
-    """The name of a user given by name or number."""
-    if not word.isascii() or not word.isdigit():
-        return word
-    import pwd
-
-    try:
-        return pwd.getpwuid(int(word)).pw_name
-    except (KeyError, OverflowError):
-        return word
-
-
-def _natural(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 17:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
-    return int(text)
-
-
-# ---- asking
-def _batches(
-    client: Client, options: argparse.Namespace, chosen: Filter
-) -> Iterator[tuple[m.Status, list[m.JobRow]]]:
-    """(status, rows) of each page: the living ones that are meant, then the finished ones. There is always a first."""
-    states, ids = chosen.states, sorted(chosen.job_ids or ())
-    is_first = True
-    if not options.finished:
-        for page in _pages(client, _request(ids, None if states is None else states & LIVING)):
-            rows = [row for row in page.rows if chosen.fits(row)] if chosen.needs_looking else page.rows
-            if ids:
-                rows = sorted(rows, key=_place)
-            is_first = False
-            yield page.status, rows
-        if states is None or not states & _FINAL:
-            return
-    left = (FINISHED_ROWS if options.limit is None else options.limit) if options.finished else 0
-    recent_s = None if options.finished or ids else time.time() - RECENT_S
-    request = _request(ids, None if states is None else states & _FINAL)._replace(is_finished=True)
-    if left and not chosen.needs_looking:
-        request = request._replace(rows_max=min(left, PAGE_ROWS_MAX))
-    for page in _pages(client, request):
-        rows = [row for row in page.rows if chosen.fits(row)]
-        if recent_s is not None:
-            rows = [row for row in rows if row.ended_at is not None and row.ended_at >= recent_s]
-        if left and len(rows) >= left:
-            yield page.status, rows[:left]
-            return
-        left = max(0, left - len(rows))
-        if rows or is_first:
-            is_first = False
-            yield page.status, rows
-        if recent_s is not None and len(rows) < len(page.rows) and _ends_before(page.rows, recent_s):
-            return
-
-
-def _request(ids: list[int], states: frozenset[str] | None) -> m.ListJobs:
-    # The server takes an empty list for all states; a state that no job has stands for none.
-    names = [] if states is None else sorted(states) or ["-"]
-    return m.ListJobs(rows_max=PAGE_ROWS_MAX, job_ids=ids, states=names)
-
-
-def _pages(client: Client, request: m.ListJobs) -> Iterator[m.JobPage]:
-    """All pages; the server looks for the next one while we print this one."""
-    client.send(request)
-    while True:
-        page: m.JobPage = client.receive()
-        if page.cursor:
-            client.send(request._replace(cursor=page.cursor))
-        yield page
-        if not page.cursor:
-            return
-
-
-def _ends_before(rows: list[m.JobRow], at_s: float) -> bool:
-    return any(row.ended_at is not None and row.ended_at < at_s for row in rows)
-
-
-def _place(row: m.JobRow) -> tuple[int, int, int, int]:
-    """Where a job stands in a list, for rows that came by number: running, suspended, then the queue's own order."""
-    if row.state == "PENDING":
-        return 2, -row.priority, row.root_id, row.job_id
-    return int(bool(row.children)), 0, 0, row.job_id
-
-
-def _check_known(job_id: int) -> None:
-    """Asked for one job, say so if there never was one: an empty list would read as an end.
-
-    Raises:
-        NoSuchJob: neither living nor remembered.
-    """
-    client = Client()  # of its own: the list may still be under way on the other
-    for is_finished in (False, True):
-        if client.request(m.ListJobs(job_ids=[job_id], is_finished=is_finished)).rows:
-            return
-    raise NoSuchJob(f"no job {job_id} (Squeue lists the living, Squeue --finished the others)")
-
-
-# ---- showing
+# ---- arranging
 Batches = Iterator[list[m.JobRow]]
 
 
-def _shower(options: argparse.Namespace) -> Callable[[m.Status, Batches], None]:
+def _arranged(options: Options, chosen: Filter, batches: Batches) -> Batches:
+    """The rows as the options want them: elements alone, one line each, in their order."""
+    order = options.last("sort") or ("S" if options.has("start") else None)
+    is_unfolded = options.has("array", "array-unique")
+    is_narrowed = any(job.runs for job in chosen.jobs or ())
+    if order is None and not is_unfolded and not is_narrowed:
+        return batches
+    from jobd.cli import queue_lines
+
+    def arranged() -> Batches:
+        rows: Iterator[m.JobRow] = (row for batch in batches for row in batch)
+        if is_narrowed:
+            rows = (queue_lines.narrowed(row, chosen.jobs or ()) for row in rows)
+        if is_unfolded:
+            rows = queue_lines.unfolded(rows)
+        if order is not None:
+            yield queue_lines.sorted_rows(list(rows), order, time.time())
+            return
+        while part := [row for row, _ in zip(rows, range(PAGE_ROWS_MAX), strict=False)]:
+            yield part
+
+    return arranged()
+
+
+# ---- showing
+def _shower(options: Options, chosen: Filter, client: Client) -> Callable[[m.Status, Batches], None]:
     """What prints the list in the form that the options ask for.
 
     Raises:
         UsageError: a format that is none.
     """
-    if options.json:
+    if options.has("json"):
         return _show_json
-    if options.format is not None:
-        from jobd.slurm import formats
-
-        fields = formats.parse(options.format)
-
-        def show_format(_: m.Status, batches: Batches) -> None:
-            write = sys.stdout.write
-            if not options.noheader:
-                write(formats.header(fields) + "\n")
-            for rows in batches:
-                now_s = time.time()
-                for row in rows:
-                    write(formats.line(fields, lambda letter: render.slurm_value(letter, row, now_s)) + "\n")  # noqa: B023
-
-        return show_format
+    if options.has("steps"):
+        return _step_shower(options, client)
+    if options.has("format", "Format", "start"):
+        return _format_shower(options)
 
     def show_table(status: m.Status, batches: Batches) -> None:
         write = sys.stdout.write
         width = terminal_width()
-        has_header = not options.noheader
+        has_header = not options.has("noheader")
+        is_long = options.has("long")
         if has_header:
             line = render.summary(status)
             write((line if width is None else render.cut(line, width)) + "\n")
-        table = render.Table(render.LONG if options.long else render.SHORT, width=width)
+        table = render.Table(render.LONG if is_long else render.SHORT, width=width)
         indented: Iterator[list[tuple[m.JobRow, str]]]
-        if options.tree:
+        if options.has("tree"):
             indented = iter([list(render.as_tree(row for rows in batches for row in rows))])
         else:
             indented = ([(row, "") for row in rows] for rows in batches)
         for rows in indented:
-            if options.long:
+            if is_long:
                 now_s = time.time()
                 cells = [render.long_cells(row, now_s, indent) for row, indent in rows]
             else:
@@ -369,6 +291,60 @@ def _shower(options: argparse.Namespace) -> Callable[[m.Status, Batches], None]:
             has_header = False
 
     return show_table
+
+
+def _format_shower(options: Options) -> Callable[[m.Status, Batches], None]:
+    from jobd.cli import letters
+    from jobd.slurm import formats
+
+    if options.has("format") and options.has("Format"):
+        raise UsageError("-O (--Format) is incompatible with -o (--format)")
+    named = options.last("Format")
+    fields = (
+        formats.parse(options.last("format") or START_FORMAT) if named is None else formats.parse_names(named)
+    )
+    line = letters.line_maker(fields)
+
+    def show(_: m.Status, batches: Batches) -> None:
+        write = sys.stdout.write
+        if not options.has("noheader"):
+            write(formats.header(fields) + "\n")
+        for rows in batches:
+            now_s = time.time()
+            write("".join([line(row, now_s) + "\n" for row in rows]))
+
+    return show
+
+
+def _step_shower(options: Options, client: Client) -> Callable[[m.Status, Batches], None]:
+    """The steps that run, of all jobs or of those of a list."""
+    from jobd.cli import letters
+    from jobd.slurm import formats
+    from jobd.slurm.columns import STEP_COLUMNS, STEP_LETTERS
+
+    text = options.last("format") or STEP_FORMAT
+    fields = formats.parse(text, STEP_LETTERS, STEP_COLUMNS)
+    wanted = selection.parse_all(word for word in options.all("steps") or () if word)
+
+    def show(_: m.Status, batches: Batches) -> None:
+        rows = [row for batch in batches for row in batch if row.started_at is not None]
+        rows = [row for row in rows if not wanted or any(selection.fits(job, row) for job in wanted)]
+        numbers = {job.step_id for job in wanted if job.step_id is not None}
+        steps = steps_of(client, [row.job_id for row in rows])
+        now_s = time.time()
+        if not options.has("noheader"):
+            print(formats.header(fields))
+        for row in rows:
+            for step in steps.get(row.job_id, ()):
+                if step.ended_at is None and (not numbers or step.step_id in numbers):
+                    print(
+                        formats.line(
+                            fields,
+                            lambda name: render.printable(letters.STEP_VALUES[name](step, row, now_s)),  # noqa: B023
+                        )
+                    )
+
+    return show
 
 
 def _show_json(status: m.Status, batches: Batches) -> None:
@@ -394,4 +370,4 @@ def terminal_width() -> int | None:
         return None
 
 
-__all__ = ["build_parser", "filter_of", "main", "program"]
+__all__ = ["Filter", "build_parser", "filter_of", "main", "program"]

@@ -6,11 +6,75 @@ cannot be written down.
 
 from typing import NamedTuple
 
+from jobd.dependencies import NO_DEPENDENCY, Dependency
+from jobd.indexes import Indexes
 from jobd.states import OUTSIDE_SIGNALS, Cause, JobState, OnKill
 
 
+class Resources(NamedTuple):
+    """What a job asks for besides procs. All of it is the whole job's."""
+
+    memory_bytes: int = 0  # 0: none was asked for, and none is counted
+    gpus: int = 0
+    counted: tuple[tuple[str, int], ...] = ()  # (name, count) of gres and licenses, sorted by name
+    is_exclusive: bool = False  # nobody else runs meanwhile
+
+
+NO_RESOURCES = Resources()
+
+
+class Retry(NamedTuple):
+    """When a failed job is queued again by itself."""
+
+    count: int = 0  # type: ignore[assignment]  # further attempts; tuple.count goes unused
+    codes: tuple[tuple[int, int], ...] = ()  # ranges of exit codes that are worth it; () for any failure
+    delay_s: int = 0
+
+
+class Warned(NamedTuple):
+    """A signal some time before the time limit (sbatch(1), --signal)."""
+
+    signal: int
+    before_s: int
+    is_batch_only: bool  # B: to the batch script alone; else to the steps alone
+
+
+class Batch(NamedTuple):
+    """What only a job has that the agent runs."""
+
+    script: str  # key of the blob that is run; "": the command itself is run
+    environment: str  # key of the blob with the captured environment
+    umask: int
+    stdin: str  # file names with Slurm's patterns, not expanded; "" for /dev/null
+    stdout: str  # "" for Slurm's default
+    stderr: str  # "": joins stdout
+    is_appending: bool
+    ntasks: int | None  # as asked; None where not
+    cpus_per_task: int | None
+    ntasks_per_node: int | None
+    memory_per_cpu_bytes: int  # 0 unless memory was asked for by the processor
+    nice: int
+    is_requeueable: bool
+    retry: Retry
+    warned: Warned | None
+    is_killed_on_invalid: bool  # --kill-on-invalid-dep
+    array_limit: int  # elements that may run at once; 0 for no limit
+    labels: tuple[tuple[str, str], ...]  # what is only kept and shown: partition, account, qos, comment …
+    # What keeps it from being looked at by the planner; it may change while the job waits:
+    is_held: bool = False
+    begin_at: float | None = None
+    dependency: Dependency = NO_DEPENDENCY
+
+    def label(self, name: str) -> str:
+        """What is kept under that name, or ""."""
+        for key, value in self.labels:
+            if key == name:
+                return value
+        return ""
+
+
 class Spec(NamedTuple):
-    """What was asked for at submission; it never changes."""
+    """What was asked for at submission. Only the event Changed replaces it."""
 
     token: str
     kind: str
@@ -23,8 +87,13 @@ class Spec(NamedTuple):
     time_limit_s: int | None
     is_bound: bool
     on_kill: OnKill
-    pid: int  # of the Salloc
+    pid: int  # of the Salloc or Srun; 0 for a batch job
     start_ticks: int
+    resources: Resources = NO_RESOURCES
+    batch: Batch | None = None
+
+
+_NODE_FAILURES = frozenset({Cause.REBOOT, Cause.LOST, Cause.UNSTARTED, Cause.SCOPE})
 
 
 class Outcome(NamedTuple):
@@ -49,11 +118,43 @@ class Outcome(NamedTuple):
         """The final state that this outcome means."""
         if self.cause is Cause.TIME_LIMIT:
             return JobState.TIMEOUT
-        if self.cause is Cause.REBOOT:
+        if self.cause is Cause.OUT_OF_MEMORY:
+            return JobState.OUT_OF_MEMORY
+        if self.cause in _NODE_FAILURES:
             return JobState.NODE_FAIL
+        if self.cause is Cause.LAUNCH:
+            return JobState.FAILED
         if self.cause is not Cause.SELF:
             return JobState.CANCELLED
         return JobState.COMPLETED if self.exit_code == 0 else JobState.FAILED
+
+
+class Usage(NamedTuple):
+    """What a batch job used, all its processes together."""
+
+    cpu_s: float = 0.0
+    memory_peak_bytes: int = 0
+
+
+class Hands(NamedTuple):
+    """What the agent told of a batch job's attempt."""
+
+    pid: int = 0  # 0: not told yet
+    start_ticks: int = 0
+    unenforced: tuple[str, ...] = ()  # limits that could not be enforced, in words
+
+
+NO_HANDS = Hands()
+
+
+class Pause(NamedTuple):
+    """Suspended by Scontrol (not by its children): its time does not count."""
+
+    since_at: float | None = None  # None: it is not paused now
+    total_s: float = 0.0  # of pauses that are over
+
+
+NO_PAUSE = Pause()
 
 
 class Waiting(NamedTuple):
@@ -66,6 +167,9 @@ class Running(NamedTuple):
     started_at: float
     cpus: tuple[int, ...]
     held: int  # procs that it counted as when it started
+    gpus: tuple[int, ...] = ()
+    hands: Hands = NO_HANDS
+    pause: Pause = NO_PAUSE
 
 
 class Completing(NamedTuple):
@@ -75,6 +179,9 @@ class Completing(NamedTuple):
     cpus: tuple[int, ...]
     held: int
     outcome: Outcome
+    gpus: tuple[int, ...] = ()
+    hands: Hands = NO_HANDS
+    pause: Pause = NO_PAUSE
 
 
 class Finished(NamedTuple):
@@ -83,6 +190,9 @@ class Finished(NamedTuple):
     started_at: float | None
     ended_at: float
     outcome: Outcome
+    usage: Usage = Usage()
+    hands: Hands = NO_HANDS
+    pause: Pause = NO_PAUSE
 
 
 Phase = Waiting | Running | Completing | Finished
@@ -100,6 +210,15 @@ class Job(NamedTuple):
     submitted_at: float
     spec: Spec
     phase: Phase
+    attempt: int = 0  # starts so far; a batch job's running attempt has this number
+    array_id: int | None = None  # the number of the array that it is an element of, or is
+    array_index: int | None = None  # of an element
+    tasks: Indexes | None = None  # of a waiting array: the elements that have not been split off
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether the agent runs it."""
+        return self.spec.batch is not None
 
     @property
     def key(self) -> Key:

@@ -3,45 +3,82 @@
 A report may come late, twice, or about a job that is long over. Then it means nothing, and that is no error.
 """
 
-from jobd.core import tree
-from jobd.core.events import Completed, Ended, Event, LimitsSet, Resumed, Submitted, Suspended
-from jobd.core.job import Completing, Job, Now, Outcome, Running, Spec, Waiting
+from collections.abc import Mapping
+
+from jobd.core import tree, waits
+from jobd.core.events import Changed, Completed, Ended, Event, LimitsSet, Resumed, Submitted, Suspended
+from jobd.core.job import NO_RESOURCES, Completing, Job, Now, Outcome, Running, Spec, Waiting
+from jobd.core.tree import with_resumed as with_resumed
+from jobd.core.waits import Past
 from jobd.core.world import World
-from jobd.errors import ParentEnding, Refused, TooManyJobs, TooManyProcs
+from jobd.errors import NotEnough, ParentEnding, Refused, TooManyJobs, TooManyProcs
+from jobd.indexes import Indexes
 from jobd.limits import TREE_DEPTH_MAX
 from jobd.states import Cause
 from jobd.units import plural
 
 
-def submitted(world: World, spec: Spec, *, parent_id: int | None, jobs_max: int, now: Now) -> list[Event]:
-    """A new job, if it may enter the queue.
+def submitted(
+    world: World,
+    spec: Spec,
+    *,
+    parent_id: int | None,
+    jobs_max: int,
+    now: Now,
+    tasks: Indexes | None = None,
+    past: Mapping[tuple[int, int | None], Past] = waits.NOTHING_PAST,
+) -> list[Event]:
+    """A new job, if it may enter the queue; with `tasks` a whole array.
+
+    Args:
+        past: what the journal knows of the jobs that `waits.unknown` names.
 
     Raises:
         TooManyProcs: it asks for more procs than one job may have.
+        NotEnough: it asks for more of a resource than there is.
+        NoSuchJob: it depends on a job that nobody knows.
         ParentEnding: its parent is being ended.
         TooManyJobs: the queue is full.
         Refused: the tree is too deep.
+    """
+    check_fits(world, spec)
+    if len(world.jobs) >= jobs_max:
+        raise TooManyJobs(f"{len(world.jobs)} jobs live already, which is jobs_max (see config.toml)")
+    parent = world.jobs.get(parent_id) if parent_id is not None else None
+    job_id = world.next_job_id
+    array_id = job_id if tasks is not None else None
+    if parent is None:
+        job = Job(job_id, None, job_id, now.wall_s, spec, Waiting(), 0, array_id, None, tasks)
+        if spec.batch is not None and spec.batch.dependency.terms:
+            return waits.submitted(world, job, past, now)
+        return [Submitted(job)]
+    if not isinstance(parent.phase, Running):
+        raise ParentEnding(f"job {parent.job_id}, inside which this was called, is being ended")
+    if tree.depth(world, parent) + 1 >= TREE_DEPTH_MAX:
+        raise Refused(f"job {parent.job_id} has {TREE_DEPTH_MAX} ancestors: no deeper tree is taken")
+    job = Job(job_id, parent.job_id, parent.root_id, now.wall_s, spec, Waiting(), 0, array_id, None, tasks)
+    events = waits.submitted(world, job, past, now)
+    if parent.job_id not in world.children:
+        events.insert(1, Suspended(parent.job_id))
+        if isinstance(events[-1], Ended) and events[-1].job_id == job_id:
+            events.append(Resumed(parent.job_id))
+    return events
+
+
+def check_fits(world: World, spec: Spec) -> None:
+    """Whether what is asked for could ever be had.
+
+    Raises:
+        TooManyProcs: it asks for more procs than one job may have.
+        NotEnough: it asks for more of a resource than there is.
     """
     if spec.nb_proc > world.nb_proc_max:
         raise TooManyProcs(
             f"{plural(spec.nb_proc, 'proc')} asked for, but nb_proc_max is {world.nb_proc_max} "
             f"(jobctl set-nb-proc-max {spec.nb_proc} raises it)"
         )
-    if len(world.jobs) >= jobs_max:
-        raise TooManyJobs(f"{len(world.jobs)} jobs live already, which is jobs_max (see config.toml)")
-    parent = world.jobs.get(parent_id) if parent_id is not None else None
-    job_id = world.next_job_id
-    if parent is None:
-        return [Submitted(Job(job_id, None, job_id, now.wall_s, spec, Waiting()))]
-    if not isinstance(parent.phase, Running):
-        raise ParentEnding(f"job {parent.job_id}, inside which this was called, is being ended")
-    if tree.depth(world, parent) + 1 >= TREE_DEPTH_MAX:
-        raise Refused(f"job {parent.job_id} has {TREE_DEPTH_MAX} ancestors: no deeper tree is taken")
-    job = Job(job_id, parent.job_id, parent.root_id, now.wall_s, spec, Waiting())
-    events: list[Event] = [Submitted(job)]
-    if parent.job_id not in world.children:
-        events.append(Suspended(parent.job_id))
-    return events
+    if spec.resources != NO_RESOURCES and (lack := world.capacity.lacks(spec.resources)):
+        raise NotEnough(lack)
 
 
 def exited(world: World, job_id: int, outcome: Outcome, *, is_gone: bool, now: Now) -> list[Event]:
@@ -104,7 +141,7 @@ def deleted(world: World, job_ids: list[int], cause: Cause, now: Now) -> list[Ev
         if job_id in seen:
             continue
         for event in tree.killed(world, world.jobs[job_id], Outcome(cause), now):
-            assert isinstance(event, Completed | Ended)
+            assert isinstance(event, Changed | Completed | Ended)
             if event.job_id not in seen:
                 seen.add(event.job_id)
                 events.append(event)
@@ -123,24 +160,7 @@ def limits_set(world: World, nb_proc: int, nb_proc_max: int, now: Now) -> list[E
     for shape, keys in world.shapes.items():
         if shape[0] > nb_proc_max:
             events += [Ended(key[2], now.wall_s, Outcome(Cause.NB_PROC_MAX)) for key in keys]
+    for key in world.gated:
+        if world.jobs[key[2]].spec.nb_proc > nb_proc_max:
+            events.append(Ended(key[2], now.wall_s, Outcome(Cause.NB_PROC_MAX)))
     return [LimitsSet(nb_proc, nb_proc_max), *with_resumed(world, events)]
-
-
-def with_resumed(world: World, events: list[Event]) -> list[Event]:
-    """The events, with a Resumed after each Ended that leaves a living parent without children."""
-    left: dict[int, int] = {}  # parent → children that still live at this point
-    ended: set[int] = set()
-    result: list[Event] = []
-    for event in events:
-        result.append(event)
-        if not isinstance(event, Ended):
-            continue
-        ended.add(event.job_id)
-        job = world.jobs[event.job_id]
-        parent_id = job.parent_id
-        if parent_id is None or parent_id not in world.children or parent_id in ended:
-            continue
-        left[parent_id] = left.get(parent_id, len(world.children[parent_id])) - 1
-        if left[parent_id] == 0:
-            result.append(Resumed(parent_id))
-    return result

@@ -1,23 +1,30 @@
 """The planner: `plan(world, now, policy) → decisions`, a function without effects.
 
-The queue is looked at by shape (procs and time limit): jobs of one shape fit or do not fit together, so only the first of
-each shape matters, and a plan costs by the number of shapes, never by the length of the queue.
+The queue is looked at by shape (procs, time limit, resources): jobs of one shape fit or do not fit together, so only the first of
+each shape matters, and a plan costs by the number of shapes, never by the length of the queue. A waiting array is one job, from
+which as many elements may start as fit. What waits behind a gate (held, begin time, dependency, array limit) is in no shape.
 
 Order: the first job that fits starts, in the order of priority, age of the root, own age. Small jobs so pass a larger one that
 does not fit, but not for ever: a job that was passed `bypass_max` times, or that has waited `bypass_s` seconds since it was
-first passed, is *shielded*: nothing behind it starts, so the procs that become free are kept for it. Only what ends
+first passed, is *shielded*: nothing behind it starts, so what becomes free is kept for it. Only what ends
 before it could start anyway may still pass (backfill), where all time limits involved are known.
 
-No tree can deadlock: a job with living children counts as free, so only leaves count; leaves end; then used falls to 0 and
-the first in the queue starts, whatever its size.
+No tree can deadlock: a job with living children counts as free, with all it has, so only leaves count; leaves end; then nothing is
+used and the first in the queue starts, whatever its size. A job that asks for more than the machine has (which was
+changed since) is passed over, and shields nothing.
 """
 
+import heapq
 from typing import NamedTuple
 
 from jobd.core.decisions import Decision, Start, TimeOut
-from jobd.core.job import Job, Key, Now
-from jobd.core.resources import chosen_cpus
-from jobd.core.world import Shape, World
+from jobd.core.job import Job, Key, Now, Resources
+from jobd.core.queue import Shape
+from jobd.core.resources import Room, chosen_cpus, chosen_gpus, needed_of
+from jobd.core.world import World
+
+# How long a clock that was set, or a machine that slept, may delay a job whose begin time has come.
+BEGIN_LOOK_S = 30.0
 
 
 class Policy(NamedTuple):
@@ -27,24 +34,92 @@ class Policy(NamedTuple):
     bypass_s: float = 60.0
 
 
+# What this plan starts: (monotonic end of its time limit or None, procs it counts as, resources)
+Starting = tuple[float | None, int, Resources]
+
+
 class _Heads:
-    """The first job of each shape that is left, as the plan takes jobs away from the front."""
+    """The first job of each shape that is left, in the order of the queue, as the plan takes jobs away from the front."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._taken: dict[Shape, int] = {}
+        self._places: dict[Shape, int] = {}  # only of shapes from which something was taken
+        self._elements: dict[int, int] = {}  # array → elements that still wait in it
+        self._rooms: dict[int, int] = {}  # array with a limit → how many more may start
+        self._heap = [(keys[0], number, shape) for number, (shape, keys) in enumerate(world.shapes.items())]
+        heapq.heapify(self._heap)
 
-    def items(self) -> list[tuple[Key, Shape]]:
-        """(key, shape) of each head, in no order."""
-        heads = []
-        for shape, keys in self._world.shapes.items():
-            index = self._taken.get(shape, 0)
-            if index < len(keys):
-                heads.append((keys[index], shape))
-        return heads
+    def pop(self) -> tuple[Job, int, Shape] | None:
+        """The first head that its array's limit lets start; its shape is out of sight until `put_back`."""
+        while self._heap:
+            key, number, shape = heapq.heappop(self._heap)
+            job = self._world.jobs[key[2]]
+            if self._has_room(job):
+                return job, number, shape
+            self._next(number, shape)
+        return None
 
-    def take(self, shape: Shape) -> None:
-        self._taken[shape] = self._taken.get(shape, 0) + 1
+    def put_back(self, job: Job, number: int, shape: Shape) -> None:
+        """The job, or an element of it, starts: what comes next in its shape is a head again."""
+        if job.array_id in self._rooms:
+            self._rooms[job.array_id] -= 1
+        if job.tasks is not None:
+            left = self._elements.get(job.job_id)
+            left = (job.tasks.count if left is None else left) - 1
+            self._elements[job.job_id] = left
+            if left:
+                heapq.heappush(self._heap, (job.key, number, shape))
+                return
+        self._next(number, shape)
+
+    def _next(self, number: int, shape: Shape) -> None:
+        place = self._places[shape] = self._places.get(shape, 0) + 1
+        keys = self._world.shapes[shape]
+        if place < len(keys):
+            heapq.heappush(self._heap, (keys[place], number, shape))
+
+    def _has_room(self, job: Job) -> bool:
+        if job.array_id is None:
+            return True
+        room = self._rooms.get(job.array_id)
+        if room is None:
+            array = self._world.arrays[job.array_id]
+            if not array.limit:
+                return True
+            room = self._rooms[job.array_id] = array.room
+        return room > 0
+
+
+class _Blocked:
+    """The heads that do not fit, in the order of the queue, and which of them is shielded."""
+
+    def __init__(self, world: World, now: Now, policy: Policy) -> None:
+        self.jobs: list[Job] = []
+        self._passes = list(world.passes)
+        self._now = now
+        self._policy = policy
+        self._known: list[
+            tuple[int, bool]
+        ] = []  # (passes less those before it was known, is overdue), of the first jobs
+        self._made = 0  # passes that this plan makes
+
+    def passed(self) -> None:
+        """The plan lets a job pass all of them."""
+        self.shielded()  # so that this pass counts for each
+        self._made += 1
+
+    def shielded(self) -> Job | None:
+        """The first of them that may not be passed any more."""
+        for job in self.jobs[len(self._known) :]:
+            count, first_s = passes_of(job, self._passes)
+            is_overdue = first_s is not None and self._now.wall_s - first_s >= self._policy.bypass_s
+            self._known.append((count - self._made, is_overdue))
+        is_short = self._policy.bypass_s <= 0
+        for job, (count, is_overdue) in zip(self.jobs, self._known, strict=True):
+            total = count + self._made
+            if is_overdue or total >= self._policy.bypass_max or (is_short and total > 0):
+                return job
+        return None
 
 
 def plan(world: World, now: Now, policy: Policy) -> list[Decision]:
@@ -57,38 +132,39 @@ def plan(world: World, now: Now, policy: Policy) -> list[Decision]:
     if overdue:
         return [TimeOut(job_id) for job_id in sorted(overdue)]
     decisions: list[Decision] = []
-    if world.nb_proc == 0 or not world.waiting:
+    if world.used >= world.nb_proc or not world.waiting:
         return decisions
-    used = world.used
-    busy = set(world.busy)
-    passes = list(world.passes)
-    running: list[tuple[float | None, int]] = []  # (end of the time limit, procs) of what this plan starts
+    room = Room(world)
+    busy, gpus_busy = set(world.busy), set(world.gpus_busy)
+    running: list[Starting] = []
     heads = _Heads(world)
-    while used < world.nb_proc:
-        fitting: list[tuple[Key, Shape]] = []
-        blocked: list[Key] = []
-        for key, shape in heads.items():
-            if used + needed(world, shape[0]) <= world.nb_proc:
-                fitting.append((key, shape))
-            else:
-                blocked.append(key)
-        if not fitting:
-            break
-        fitting.sort()
-        choice = _choice(world, fitting, sorted(blocked), passes, running, used, now, policy)
-        if choice is None:
-            break
-        key, shape, is_passing = choice
-        heads.take(shape)
-        job = world.jobs[key[2]]
+    blocked = _Blocked(world, now, policy)
+    while room.used < world.nb_proc and (head := heads.pop()) is not None:
+        job, number, shape = head
+        nb_proc, time_limit_s, resources = shape
+        if not room.fits(nb_proc, resources):
+            if not world.capacity.lacks(resources):
+                blocked.jobs.append(job)
+            continue
+        is_passing = bool(blocked.jobs)
+        if is_passing and (shielded := blocked.shielded()) is not None:
+            start_s = _expected_start_s(world, shielded, running)
+            if start_s is None:
+                break
+            if time_limit_s is None or now.mono_s + time_limit_s > start_s:
+                continue
+            is_passing = False  # it delays nobody, so it does not count as passing
         cpus = chosen_cpus(world, job, busy)
-        held = needed(world, shape[0])
-        decisions.append(Start(job.job_id, cpus, held, is_passing))
-        used += held
+        gpus = chosen_gpus(world, job, gpus_busy)
+        held = needed_of(world, nb_proc, resources)
+        decisions.append(Start(job.job_id, cpus, held, is_passing, gpus))
+        heads.put_back(job, number, shape)
+        room.take(held, resources)
         busy.update(cpus)
-        running.append((None if shape[1] is None else now.mono_s + shape[1], held))
+        gpus_busy.update(gpus)
+        running.append((None if time_limit_s is None else now.mono_s + time_limit_s, held, resources))
         if is_passing:
-            passes.append((now.wall_s, key))
+            blocked.passed()
     return decisions
 
 
@@ -99,72 +175,63 @@ def needed(world: World, nb_proc: int) -> int:
 
 def next_deadline_s(world: World) -> float | None:
     """The monotonic time at which the planner must look again although nothing happens; None for never."""
-    return min(world.deadlines.values(), default=None)
+    next_s = min(world.deadlines.values(), default=None)
+    if world.begins:
+        looked_at = world.looked_at
+        wait_s = min(BEGIN_LOOK_S, max(0.0, world.begins[0][0] - looked_at.wall_s))
+        begin_s = looked_at.mono_s + wait_s
+        next_s = begin_s if next_s is None else min(next_s, begin_s)
+    return next_s
+
+
+def passes_of(job: Job, passes: list[tuple[float, Key]]) -> tuple[int, float | None]:
+    """How often a waiting job was passed, and when first (wall time)."""
+    count = 0
+    first_s: float | None = None
+    key, since_s = job.key, job.submitted_at
+    for at_s, other in passes:
+        if other > key and at_s >= since_s:
+            count += 1
+            if first_s is None:
+                first_s = at_s
+    return count, first_s
 
 
 def is_shielded(job: Job, passes: list[tuple[float, Key]], now: Now, policy: Policy) -> bool:
     """Whether a job that does not fit has been passed so often, or so long ago, that nothing more may pass it."""
-    count = 0
-    first_s: float | None = None
-    for at_s, key in passes:
-        if key > job.key and at_s >= job.submitted_at:
-            count += 1
-            if first_s is None:
-                first_s = at_s
+    count, first_s = passes_of(job, passes)
     if count >= policy.bypass_max:
         return True
     return first_s is not None and now.wall_s - first_s >= policy.bypass_s
 
 
-def _choice(
-    world: World,
-    fitting: list[tuple[Key, Shape]],
-    blocked: list[Key],
-    passes: list[tuple[float, Key]],
-    running: list[tuple[float | None, int]],
-    used: int,
-    now: Now,
-    policy: Policy,
-) -> tuple[Key, Shape, bool] | None:
-    """The next to start of those that fit, and whether it passes one that does not."""
-    key, shape = fitting[0]
-    if not blocked or key < blocked[0]:
-        return key, shape, False
-    shielded = next(
-        (other for other in blocked if is_shielded(world.jobs[other[2]], passes, now, policy)), None
-    )
-    if shielded is None or key < shielded:
-        return key, shape, True
-    start_s = _expected_start_s(world, world.jobs[shielded[2]], running, used)
-    if start_s is not None:
-        for key, shape in fitting:
-            if shape[1] is not None and now.mono_s + shape[1] <= start_s:
-                return key, shape, False  # it delays nobody, so it does not count as passing
-    return None
+def end_s_of(world: World, job_id: int) -> float | None:
+    """The monotonic end of a running job's time limit; None if it has none, or is being ended or paused."""
+    end_s = world.deadlines.get(job_id)
+    return world.ends.get(job_id) if end_s is None else end_s
 
 
-def _expected_start_s(
-    world: World, job: Job, running: list[tuple[float | None, int]], used: int
-) -> float | None:
+def _expected_start_s(world: World, job: Job, running: list[Starting]) -> float | None:
     """The monotonic time at which a job that does not fit will fit at the latest; None if nobody can tell.
 
-    With a suspended job about, its resumption may take procs at any time, and nobody can tell.
+    With a suspended or paused job about, its resumption may take procs at any time, and nobody can tell.
     """
-    if world.children:
+    if world.children or world.paused:
         return None
-    ends: list[tuple[float, int]] = []
+    ends: list[tuple[float, int, Resources]] = []
     for job_id, holding in world.holding.items():
-        end_s = world.deadlines.get(job_id)
+        end_s = end_s_of(world, job_id)
         if end_s is None:
             return None
-        ends.append((end_s, world.cost(holding)))
-    for limit_end_s, held in running:
+        ends.append((end_s, world.cost(holding), holding.spec.resources))
+    room = Room(world)
+    for limit_end_s, held, resources in running:
         if limit_end_s is None:
             return None
-        ends.append((limit_end_s, held))
-    free_needed = needed(world, job.spec.nb_proc)
-    for end_s, held in sorted(ends):
-        used -= held
-        if used + free_needed <= world.nb_proc:
+        ends.append((limit_end_s, held, resources))
+        room.take(held, resources)
+    for end_s, held, resources in sorted(ends):
+        room.give(held, resources)
+        if room.fits(job.spec.nb_proc, job.spec.resources):
             return end_s
     return None

@@ -7,8 +7,8 @@
 
 from collections.abc import Iterator
 
-from jobd.core.events import Completed, Ended, Event
-from jobd.core.job import Job, Now, Outcome, Running
+from jobd.core.events import Changed, Completed, Ended, Event, Resumed
+from jobd.core.job import Completing, Job, Now, Outcome, Retry, Running
 from jobd.core.world import World
 from jobd.states import Cause, OnKill
 
@@ -65,9 +65,37 @@ def orphaned(world: World, job_id: int, now: Now) -> list[Event]:
 
 
 def stopped(job: Job, outcome: Outcome, now: Now) -> list[Event]:
-    """End one job: off the queue at once, or Completing until its processes are gone."""
+    """End one job: off the queue at once, or Completing until its processes are gone. It is not queued again after that."""
     if job.is_waiting:
         return [Ended(job.job_id, now.wall_s, outcome)]
     if isinstance(job.phase, Running):
         return [Completed(job.job_id, outcome)]
+    if isinstance(job.phase, Completing) and outcome.cause is not Cause.REQUEUED:
+        if job.phase.outcome.cause is Cause.REQUEUED:
+            return [Completed(job.job_id, outcome)]
+        batch = job.spec.batch
+        if batch is not None and batch.retry.count and job.phase.outcome.cause is Cause.SELF:
+            return [Changed(job.job_id, job.spec._replace(batch=batch._replace(retry=Retry())))]
     return []
+
+
+def with_resumed(world: World, events: list[Event]) -> list[Event]:
+    """The events, with a Resumed after each Ended that leaves a living parent without children."""
+    left: dict[int, int] = {}  # parent → children that still live at this point
+    ended: set[int] = set()
+    result: list[Event] = []
+    for event in events:
+        result.append(event)
+        if not isinstance(event, Ended):
+            continue
+        ended.add(event.job_id)
+        job = world.jobs.get(event.job_id)
+        if job is None:
+            continue  # split off by these very events, so that its array lives on beside it
+        parent_id = job.parent_id
+        if parent_id is None or parent_id not in world.children or parent_id in ended:
+            continue
+        left[parent_id] = left.get(parent_id, len(world.children[parent_id])) - 1
+        if left[parent_id] == 0 and parent_id in world.holding:
+            result.append(Resumed(parent_id))
+    return result

@@ -5,83 +5,36 @@ promise all others rest on: nothing is acted on, answered or published before it
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from jobd.core import life, reports
-from jobd.core.decisions import Start, TimeOut
-from jobd.core.events import KINDS, Completed, Ended, Event, LimitsSet, Started, Submitted
-from jobd.core.job import Completing, Finished, Job, Now, Outcome
+from jobd.core import attempts, life, waits
+from jobd.core.events import KINDS, Event, LimitsSet, Started
+from jobd.core.job import Job, Now
 from jobd.core.schedule import Policy, next_deadline_s, plan
 from jobd.core.world import World
-from jobd.daemon.peers import Lookup, Peer, look_up
+from jobd.daemon.act import act
+from jobd.daemon.changes import Changes, Pending
+from jobd.daemon.hear import hear
+from jobd.daemon.inputs import AgentSaid, Comm, Facts, Input, Request
+from jobd.daemon.link import Link
+from jobd.daemon.machine import Machine
+from jobd.daemon.peers import Lookup, look_up
 from jobd.daemon.rows import row_of, rows_of
+from jobd.daemon.steps import Steps
 from jobd.daemon.verbs import HANDLERS
 from jobd.errors import JobdError, JournalError, Refused
 from jobd.journal.journal import Journal
-from jobd.limits import EXIT_CODE_MAX, SIGNAL_MAX
 from jobd.settings import Config
-from jobd.states import Cause
 from jobd.wire import codec
 from jobd.wire import messages as m
 from jobd.wire.topics import JOB_NOW, job_topic, server_topic, subscribed_job_id
-from jobd.wire.verbs import FROM_AGENT, TO_AGENT
+from jobd.wire.verbs import FROM_AGENT
 
 log = logging.getLogger("jobd")
 
-WATCHES_A_MESSAGE_MAX = 5000
-
-
-class Request(NamedTuple):
-    """A client's request; `reply_to` is whatever Comm.reply wants back."""
-
-    reply_to: Any
-    peer: Peer | None
-    data: bytes
-
-
-class AgentSaid(NamedTuple):
-    """A message of the agent with that routing id."""
-
-    agent: bytes
-    data: bytes
-
-
-class Subscribed(NamedTuple):
-    """Somebody subscribed to a topic."""
-
-    topic: bytes
-
-
-Input = Request | AgentSaid | Subscribed
-
-
-class Comm(Protocol):
-    """The only way in which the loop affects anything but the journal."""
-
-    def reply(self, reply_to: Any, data: bytes) -> None:
-        """Answer a request."""
-
-    def tell_agent(self, agent: bytes, data: bytes) -> None:
-        """Say something to an agent; it may be lost."""
-
-    def publish(self, topic: bytes, data: bytes) -> None:
-        """Publish an event."""
-
-    def agent_said_hello(self, hello: m.Hello) -> None:
-        """An agent has (re)connected."""
-
-
-class Facts(NamedTuple):
-    """What is fixed while the server runs."""
-
-    version: str
-    pid: int
-    uid: int
-    user: str
-    server_id: str
-    boot_id: str
-    started_at: float
+UNKNOWN = Machine()  # of which nothing but the processors is known
+MISTAKE = "the server made a mistake (its log has the trace)"
 
 
 class Server:
@@ -96,6 +49,7 @@ class Server:
         facts: Facts,
         comm: Comm,
         lookup: Lookup = look_up,
+        machine: Machine = UNKNOWN,
     ) -> None:
         self.world = world
         self.journal = journal
@@ -104,26 +58,23 @@ class Server:
         self.facts = facts
         self.comm = comm
         self.lookup = lookup
+        self.machine = machine
+        self.link = Link(comm)
+        self.steps = Steps(journal, world)
         self.now = Now(0.0, 0.0)
-        self.agent: bytes | None = None
-        self.agent_pid: int | None = None
         self.stop_asked = False
         self.kill_asked = False  # and then stop
         self._seq = journal.last_seq
         self._clear()
 
     def _clear(self) -> None:
-        self._events: list[tuple[int, Event, Job | None]] = []
-        self._new: dict[int, Job] = {}
-        self._come_and_gone: dict[str, Job] = {}
-        self._changed: dict[int, Job] = {}
+        self.changes = Changes()
+        self.pending = Pending()
         self._replies: list[tuple[Any, Callable[[], Any] | JobdError]] = []
         self._snapshots: list[int] = []
-        self._forgets: list[int] = []  # jobs that are long over, of which the agent still tells
-        self._is_agent_new = False
 
     # ---- the tick
-    def tick(self, inputs: list[Input], now: Now) -> None:
+    def tick(self, inputs: Sequence[Input], now: Now) -> None:
         """Take in what came, decide, commit, act, tell.
 
         Raises:
@@ -139,7 +90,7 @@ class Server:
             for reply_to, _ in self._replies:
                 self.comm.reply(reply_to, codec.encode_error(error))
             raise
-        self._act()
+        act(self)
         self._tell()
         self._clear()
 
@@ -159,7 +110,7 @@ class Server:
             self._replies.append((item.reply_to, self._handled(item)))
         elif isinstance(item, AgentSaid):
             try:
-                self._hear_agent(item.agent, codec.decode_named(FROM_AGENT, item.data))
+                hear(self, item.agent, codec.decode_named(FROM_AGENT, item.data))
             except JobdError as error:
                 log.warning("agent: %s", error)
         else:
@@ -178,90 +129,69 @@ class Server:
         except Exception:
             # Whatever a client manages to send, the server goes on; the trace is for the log.
             log.exception("a request failed")
-            return JobdError("the server made a mistake (its log has the trace)")
+            return JobdError(MISTAKE)
 
     def admit(self, events: list[Event]) -> None:
-        """Apply events in order, and keep them for the commit. An illegal one is logged and dropped."""
-        for event in events:
+        """Apply events in order, each with what it means for those who wait for that job, and keep all for the commit.
+
+        One that does not fit is dropped: a mistake of ours, unless its job has just ended by another event of this tick.
+        """
+        stack = [iter(events)]  # of consequences of consequences: a chain may be long
+        while stack:
+            event = next(stack[-1], None)
+            if event is None:
+                stack.pop()
+                continue
             try:
                 job = self.world.admit(event, self.now)
             except life.Illegal as illegal:
-                log.warning("dropped: %s", illegal)
+                known = self.changes.job(getattr(event, "job_id", 0))
+                if known is None or not known.is_finished:
+                    log.warning("dropped: %s", illegal)
                 continue
             self._seq += 1
-            self._events.append((self._seq, event, job))
-            if job is not None:
-                target = (
-                    self._new if job.job_id in self._new or isinstance(event, Submitted) else self._changed
-                )
-                target[job.job_id] = job
-                if target is self._new and isinstance(event, Ended):
-                    self._come_and_gone[job.spec.token] = job
-
-    def latest(self, job_id: int) -> Job | None:
-        """A job as it is in this tick, also if it has just ended."""
-        return self.world.jobs.get(job_id) or self._new.get(job_id) or self._changed.get(job_id)
-
-    def of_token(self, token: str) -> Job | None:
-        """The job of a submission, however long it has been over.
-
-        The journal knows only what is committed, and the world only what lives: one that has come and gone in this very tick
-        is in neither.
-        """
-        job_id = self.world.by_token.get(token)
-        if job_id is not None:
-            return self.world.jobs[job_id]
-        return self._come_and_gone.get(token) or self.journal.job_of_token(token)
-
-    def _hear_agent(self, agent: bytes, message: Any) -> None:
-        world, now = self.world, self.now
-        if isinstance(message, m.Gone | m.Lost):
-            known = self.latest(message.job_id)
-            if known is not None and message.token not in ("", known.spec.token):
-                return  # of a job of that number in another journal
-        if isinstance(message, m.Hello):
-            self.agent, self.agent_pid = agent, message.pid
-            self.comm.agent_said_hello(message)
-            self._is_agent_new = True  # it is told in `act`: this tick's changes are not committed yet
-        elif isinstance(message, m.Gone):
-            self.admit(reports.gone(world, message.job_id, outcome_of(message), now))
-            if self.latest(message.job_id) is None:
-                self._forgets.append(message.job_id)  # long over: it missed our Forget
-        elif isinstance(message, m.Lost):
-            self.admit(reports.lost(world, message.job_id, message.signal, now))
-        elif isinstance(message, m.ScopeEnding):
-            self.admit(reports.deleted(world, list(world.jobs), Cause.SHUTDOWN, now))
+            self.changes.add(self._seq, event, job, self.world)
+            if job is None:
+                continue
+            self.steps.job_changed(self, event, job)
+            more = waits.consequences(self.world, event, job, self.now)
+            if more:
+                stack.append(iter(more))
 
     # ---- plan
     def _plan(self) -> None:
         if self.kill_asked:
             return
+        self.world.ripen(self.now)
         for _ in range(2):  # what is overdue is decided alone, and then what may start after it
             for decision in plan(self.world, self.now, self.policy):
-                if isinstance(decision, Start):
-                    job_id, cpus, held, is_passing = decision
-                    self.admit([Started(job_id, self.now.wall_s, cpus, held, is_passing)])
-                elif isinstance(decision, TimeOut):
-                    self.admit(reports.timed_out(self.world, decision.job_id, self.now))
+                self.admit(attempts.decided(self.world, decision, self.now))
 
     # ---- commit
     def _commit(self) -> None:
-        if not self._events:
+        changes = self.changes
+        if changes.is_empty:
             return
         meta: dict[str, object] = {}
-        for _, event, _ in self._events:
+        for _, event, _ in changes.events:
             if isinstance(event, LimitsSet):
                 meta["nb_proc"], meta["nb_proc_max"] = event.nb_proc, event.nb_proc_max
             elif isinstance(event, Started) and event.is_passing:
                 meta["passes"] = list(self.world.passes)
-        if self._new:
+        if changes.new:
             meta["next_job_id"] = self.world.next_job_id
-        self._bodies = [(seq, event, job, self._body(seq, event, job)) for seq, event, job in self._events]
+        changes.bodies = [self._body(*said) for said in changes.events]
+        at = self.now.wall_s
         self.journal.commit(
-            events=[(seq, self.now.wall_s, body) for seq, _, _, body in self._bodies],
-            new_jobs=self._new.values(),
-            changed_jobs=self._changed.values(),
+            events=[(said[0], at, body) for said, body in zip(changes.events, changes.bodies, strict=True)],
+            new_jobs=changes.new.values(),
+            changed_jobs=changes.changed.values(),
             meta=meta,
+            new_specs=[
+                changes.changed[job_id] for job_id in changes.with_other_specs if job_id in changes.changed
+            ],
+            blobs=list(changes.blobs.items()),
+            steps=list(changes.steps.values()),
         )
         try:
             self.journal.trim(self._seq)
@@ -275,52 +205,11 @@ class Server:
             text = f"nb_proc {event.nb_proc}, nb_proc_max {event.nb_proc_max}"
         return codec.pack(m.Event(seq, self.now.wall_s, KINDS[type(event)], row, text))
 
-    # ---- act
-    def _act(self) -> None:
-        watched = []
-        for _, event, _ in self._events:
-            if isinstance(event, Submitted):
-                spec = event.job.spec
-                watched.append(m.Watched(event.job.job_id, spec.pid, spec.start_ticks, spec.token))
-        if watched:
-            self._to_agent(m.Watch(self.facts.server_id, watched, self.config.leftovers == "leave"))
-        for _, event, _ in self._events:
-            if isinstance(event, Completed):
-                self._to_agent(m.Kill(event.job_id, self.config.kill_grace_s))
-            elif isinstance(event, Ended):
-                self._to_agent(m.Forget(event.job_id))
-        for job_id in self._forgets:
-            self._to_agent(m.Forget(job_id))
-        if self._is_agent_new:
-            self._tell_everything()
-
-    def _tell_everything(self) -> None:
-        """To an agent that has just come: all that it should know. What it knows already it ignores."""
-        watched = [
-            m.Watched(job.job_id, job.spec.pid, job.spec.start_ticks, job.spec.token)
-            for job in self.world.jobs.values()
-        ]
-        for start in range(0, len(watched), WATCHES_A_MESSAGE_MAX):
-            page = watched[start : start + WATCHES_A_MESSAGE_MAX]
-            self._to_agent(m.Watch(self.facts.server_id, page, self.config.leftovers == "leave"))
-        for job in self.world.holding.values():
-            if isinstance(job.phase, Completing):
-                self._to_agent(m.Kill(job.job_id, self.config.kill_grace_s))
-
-    def _to_agent(self, message: Any) -> None:
-        if self.agent is not None:
-            self.comm.tell_agent(self.agent, codec.encode_named(TO_AGENT, message))
-
-    def say_bye(self) -> None:
-        """Tell the agent that the server stops on purpose."""
-        self._to_agent(m.Bye())
-
     # ---- tell
     def _tell(self) -> None:
-        if self._events:
-            for _, event, job, body in self._bodies:
-                kind = KINDS[type(event)]
-                self.comm.publish(job_topic(job.job_id, kind) if job else server_topic(kind), body)
+        for (_, event, job), body in zip(self.changes.events, self.changes.bodies, strict=True):
+            kind = KINDS[type(event)]
+            self.comm.publish(job_topic(job.job_id, kind) if job else server_topic(kind), body)
         for job_id in self._snapshots:
             try:
                 self._publish_now(job_id)
@@ -339,7 +228,7 @@ class Server:
             return codec.encode_error(error)
         except Exception:
             log.exception("an answer failed")
-            return codec.encode_error(JobdError("the server made a mistake (its log has the trace)"))
+            return codec.encode_error(JobdError(MISTAKE))
 
     def _publish_now(self, job_id: int) -> None:
         """Answer a subscription with the job as it is, so that nobody who subscribed in time waits for what has been."""
@@ -349,7 +238,27 @@ class Server:
         row = None if job is None else self.row(job)
         self.comm.publish(job_topic(job_id, JOB_NOW), codec.pack(m.Event(0, self.now.wall_s, JOB_NOW, row)))
 
-    # ---- what handlers show
+    def say_bye(self) -> None:
+        """Tell the agent that the server stops on purpose."""
+        self.link.say(m.Bye())
+        self.link.flush()
+
+    # ---- what handlers ask
+    def latest(self, job_id: int) -> Job | None:
+        """A job as it is in this tick, also if it has just ended."""
+        return self.world.jobs.get(job_id) or self.changes.job(job_id)
+
+    def of_token(self, token: str) -> Job | None:
+        """The job of a submission, however long it has been over.
+
+        The journal knows only what is committed, and the world only what lives: one that has come and gone in this very tick
+        is in neither.
+        """
+        job_id = self.world.by_token.get(token)
+        if job_id is not None:
+            return self.world.jobs[job_id]
+        return self.changes.come_and_gone.get(token) or self.journal.job_of_token(token)
+
     def row(self, job: Job) -> m.JobRow:
         """The row of one job, with its reason."""
         return rows_of(self.world, [job], self.now, self.policy)[0]
@@ -369,22 +278,7 @@ class Server:
             len(world.holding) - suspended,
             suspended,
             len(world.waiting),
-            self.agent_pid,
+            self.link.pid,
             list(world.cpus),
             self._seq,
         )
-
-
-def outcome_of(message: m.Gone) -> Outcome:
-    """The outcome that a report tells of; why it ended is for the core to say. A number that cannot be is unknown."""
-    code, signal = message.exit_code, message.signal
-    if code is not None and not 0 <= code <= EXIT_CODE_MAX:
-        code = None
-    if signal is not None and not 1 <= signal <= SIGNAL_MAX:
-        signal = None
-    return Outcome(Cause.SELF, code, signal)
-
-
-def is_over(job: Job | None) -> bool:
-    """Whether a job has ended or was never there."""
-    return job is None or isinstance(job.phase, Finished)

@@ -19,8 +19,11 @@ from jobd import __version__, locks, paths
 from jobd.core.job import Now
 from jobd.core.reports import limits_set
 from jobd.daemon import notify
+from jobd.daemon.housekeeping import Housekeeping
+from jobd.daemon.inputs import Facts
 from jobd.daemon.keeper import Keeper
-from jobd.daemon.loop import Facts, Server
+from jobd.daemon.loop import Server
+from jobd.daemon.machine import capacity_of, machine_of
 from jobd.daemon.recover import ended_by_reboot, recovered
 from jobd.daemon.sockets import Sockets
 from jobd.errors import JobdError, JournalError
@@ -129,12 +132,24 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     _raise_nofile()
     journal = Journal(paths.journal_file(), synchronous=config.journal_sync, events_kept=config.events_kept)
     now = _now()
-    world = recovered(journal, tuple(sorted(os.sched_getaffinity(0))), now)
+    machine = machine_of(config)
+    cpus = tuple(sorted(os.sched_getaffinity(0)))
+    world = recovered(journal, cpus, now, capacity_of(machine, config))
     server_id = journal.meta("server_id") or secrets.token_hex(6)
     boot_id = _boot_id()
     sockets = Sockets(notify.listen_fd(paths.control_socket()))
-    facts = Facts(__version__, os.getpid(), os.getuid(), _user(), str(server_id), boot_id, now.wall_s)
-    server = Server(world=world, journal=journal, config=config, facts=facts, comm=sockets)
+    facts = Facts(
+        __version__,
+        os.getpid(),
+        os.getuid(),
+        _user(),
+        str(server_id),
+        boot_id,
+        now.wall_s,
+        os.getgid(),
+        socket.gethostname().partition(".")[0],
+    )
+    server = Server(world=world, journal=journal, config=config, facts=facts, comm=sockets, machine=machine)
     server.now = now
     server.admit(ended_by_reboot(world, journal, boot_id, now))
     if nb_proc is not None:
@@ -143,7 +158,6 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     server.tick([], now)
     # Only now that what the reboot ended is committed is the new boot remembered.
     journal.commit(events=(), new_jobs=(), changed_jobs=(), meta={"boot_id": boot_id})
-    journal.forget_finished(now.wall_s - config.history_days * 86400)
     log.info("jobd %s, pid %d: %d procs", __version__, os.getpid(), world.nb_proc)
     try:
         _serve(server, sockets, ready_fd)
@@ -166,6 +180,7 @@ def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
     signals = _signal_socket()
     poller.register(signals, zmq.POLLIN)
     keeper = Keeper(grace_s=server.config.kill_grace_s)
+    housekeeping = Housekeeping(server.config.history_days)
     followed: int | None = None
     watchdog_s = notify.watchdog_s()
     sign_of_life_s = 0.0
@@ -186,15 +201,16 @@ def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
         if watchdog_s is not None and mono_s >= sign_of_life_s:
             notify.notify("WATCHDOG=1")
             sign_of_life_s = mono_s + watchdog_s
-        wake_s = [at for at in (server.wake_at_s, keeper.start_at_s) if at is not None]
+        wake_s = [at for at in (server.wake_at_s, keeper.start_at_s, housekeeping.at_s) if at is not None]
         if watchdog_s is not None:
             wake_s.append(sign_of_life_s)
-        timeout_ms = None if not wake_s else max(0.0, (min(wake_s) - mono_s) * 1000 + 1)
+        timeout_ms = max(0.0, (min(wake_s) - mono_s) * 1000 + 1)
         ready = dict(poller.poll(timeout_ms))
         if signals.fileno() in ready and _was_told_to_stop(signals):
             server.stop_asked = True
         inputs = sockets.gather(ready)
         server.tick(inputs, _now())
+        housekeeping.do_if_due(server.journal, server.now)
         if sockets.hello is not None:
             keeper.hear_hello(sockets.hello)
             sockets.hello = None
@@ -202,7 +218,7 @@ def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
             poller.unregister(followed)
             followed = None
             keeper.hear_death(time.monotonic())
-            server.agent = server.agent_pid = None
+            server.link.is_gone()
 
 
 def _signal_socket() -> socket.socket:

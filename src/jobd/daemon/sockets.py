@@ -1,17 +1,18 @@
 """The server's sockets: real inputs in, real messages out. Decides nothing.
 
 * control: ROUTER, the raw form of REP (once named XREP). Clients are plain REQ; the raw form lets many requests share one commit.
-* events: XPUB, the raw form of PUB: it also tells who subscribes to what.
-* agents: ROUTER for the agents' DEALERs.
+* events: XPUB, the raw form of PUB: it also tells who subscribes to what, so that what nobody wants is not sent at all.
+* agents: ROUTER for the agents' DEALERs. Several messages travel as frames of one.
 """
 
 import os
+from collections import Counter
 from typing import Any
 
 import zmq
 
 from jobd import locks, paths
-from jobd.daemon.loop import AgentSaid, Input, Request, Subscribed
+from jobd.daemon.inputs import AgentSaid, Input, Request, Subscribed
 from jobd.daemon.peers import parse_peer
 from jobd.limits import AGENT_BYTES_MAX, REQUEST_BYTES_MAX
 from jobd.wire import messages as m
@@ -22,6 +23,8 @@ REPLIES_UNREAD_MAX = (
 )
 SUBSCRIPTION_BYTES_MAX = 1024
 EVENTS_QUEUED_MAX = 10_000  # for one slow subscriber; what is dropped it asks for by number
+FRAMES_A_TICK_MAX = 2000  # … and a flood of ended jobs too
+AGENT_FRAMES_MAX = 1000  # messages of the agent in one
 LINGER_MS = 1000  # for the last replies when the server stops
 
 
@@ -59,6 +62,8 @@ class Sockets:
             socket.bind(paths.ipc(path))
             if socket is not self.control or control_fd is None:
                 os.chmod(path, 0o600)
+        self._wanted: set[bytes] = set()  # topics to which somebody subscribes: prefixes of what is published
+        self._lengths: Counter[int] = Counter()  # of these
         self.hello: m.Hello | None = None
         self._agent_pid: int | None = None
 
@@ -75,27 +80,28 @@ class Sockets:
 
     def _drain(self, socket: Any, inputs: list[Input], convert: Any) -> None:
         for _ in range(INPUTS_A_TICK_MAX):
+            if len(inputs) >= FRAMES_A_TICK_MAX:
+                return
             try:
                 frames = socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            item = convert(frames)
-            if item is not None:
-                inputs.append(item)
+            inputs += convert(frames)
 
-    def _request(self, frames: list[Any]) -> Input | None:
+    def _request(self, frames: list[Any]) -> list[Input]:
         # [routing id, empty, body] is what a REQ sends; anything else cannot be answered and is dropped.
         if len(frames) != 3 or len(frames[1]) != 0:
-            return None
-        return Request(frames[0].bytes, _peer(frames[2]), frames[2].bytes)
+            return []
+        return [Request(frames[0].bytes, _peer(frames[2]), frames[2].bytes)]
 
-    def _agent(self, frames: list[Any]) -> Input | None:
-        if len(frames) != 2:
-            return None
+    def _agent(self, frames: list[Any]) -> list[Input]:
+        if not 2 <= len(frames) <= 1 + AGENT_FRAMES_MAX:
+            return []
         peer = _peer(frames[1])
         if peer is None or not self._is_agent(peer.pid):
-            return None
-        return AgentSaid(frames[0].bytes, frames[1].bytes)
+            return []
+        agent = frames[0].bytes
+        return [AgentSaid(agent, frame.bytes) for frame in frames[1:]]
 
     def _is_agent(self, pid: int) -> bool:
         """Whether that process is the agent: the one that holds the agent's lock, by the kernel's word on both."""
@@ -106,22 +112,41 @@ class Sockets:
                 self._agent_pid = None
         return pid == self._agent_pid
 
-    def _subscription(self, frames: list[Any]) -> Input | None:
+    def _subscription(self, frames: list[Any]) -> list[Input]:
+        """A subscription is told each time (XPUB_VERBOSE), its end when the last who had it is gone."""
         data = frames[0].bytes
-        return Subscribed(data[1:]) if len(frames) == 1 and data[:1] == b"\1" else None
+        topic = data[1:]
+        if len(frames) != 1 or data[:1] not in (b"\0", b"\1"):
+            return []
+        is_known = topic in self._wanted
+        if data[:1] == b"\0":
+            if is_known:
+                self._wanted.discard(topic)
+                self._lengths[len(topic)] -= 1
+                if not self._lengths[len(topic)]:
+                    del self._lengths[len(topic)]
+            return []
+        if not is_known:
+            self._wanted.add(topic)
+            self._lengths[len(topic)] += 1
+        return [Subscribed(topic)]
+
+    def _is_wanted(self, topic: bytes) -> bool:
+        return any(topic[:length] in self._wanted for length in self._lengths)
 
     # ---- Comm
     def reply(self, reply_to: Any, data: bytes) -> None:
         """Answer a request; a client that is gone gets nothing."""
         self.control.send_multipart([reply_to, b"", data])
 
-    def tell_agent(self, agent: bytes, data: bytes) -> None:
+    def tell_agent(self, agent: bytes, messages: list[bytes]) -> None:
         """Say something to the agent; one that is gone is told when it comes back."""
-        self.agents.send_multipart([agent, data])
+        self.agents.send_multipart([agent, *messages])
 
     def publish(self, topic: bytes, data: bytes) -> None:
         """Publish an event; slow subscribers miss it and ask."""
-        self.events.send_multipart([topic, data])
+        if self._lengths and self._is_wanted(topic):
+            self.events.send_multipart([topic, data])
 
     def agent_said_hello(self, hello: m.Hello) -> None:
         """Keep it for the agent's keeper."""

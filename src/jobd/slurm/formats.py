@@ -1,66 +1,25 @@
-"""Slurm's format of a list of jobs, `%[.][width]letter`, ⇄ lines. Pure text: what a letter's value is, the caller says.
+"""Slurm's formats of lists ⇄ columns: `%[.][width]letter` and `name[:[.][width]]`. Pure text: what a column's value is, the caller says.
 
-Source: squeue(1), --format. A dot justifies to the right, a width pads and cuts, a letter without a width is printed as it is.
+Source: squeue(1) and sinfo(1), --format and --Format. A dot justifies to the right, a width pads and cuts; a letter without a width is printed
+as it is, a name without one is 20 wide.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from jobd.errors import UsageError
+from jobd.slurm.columns import JOB_COLUMNS, JOB_LETTERS
 
 WIDTH_MAX = 4096  # wider than any line that somebody reads; a longer one is a typing error
-
-HEADERS = {
-    "a": "ACCOUNT",
-    "A": "JOBID",
-    "B": "EXEC_HOST",
-    "c": "MIN_CPUS",
-    "C": "CPUS",
-    "d": "MIN_TMP_DISK",
-    "D": "NODES",
-    "e": "END_TIME",
-    "E": "DEPENDENCY",
-    "f": "FEATURES",
-    "F": "ARRAY_JOB_ID",
-    "h": "OVER_SUBSCRIBE",
-    "i": "JOBID",
-    "j": "NAME",
-    "k": "COMMENT",
-    "K": "ARRAY_TASK_ID",
-    "l": "TIME_LIMIT",
-    "L": "TIME_LEFT",
-    "m": "MIN_MEMORY",
-    "M": "TIME",
-    "n": "REQ_NODES",
-    "N": "NODELIST",
-    "o": "COMMAND",
-    "p": "PRIORITY",
-    "P": "PARTITION",
-    "q": "QOS",
-    "Q": "PRIORITY",
-    "r": "REASON",
-    "R": "NODELIST(REASON)",
-    "S": "START_TIME",
-    "t": "ST",
-    "T": "STATE",
-    "u": "USER",
-    "U": "USER",
-    "v": "RESERVATION",
-    "V": "SUBMIT_TIME",
-    "w": "WCKEY",
-    "W": "LICENSES",
-    "x": "EXC_NODES",
-    "y": "NICE",
-    "z": "S:C:T",
-    "Z": "WORK_DIR",
-}
+NAMED_WIDTH = 20  # of a column that is asked for by name
 
 
 class Field(NamedTuple):
-    """One letter of a format, with how it is laid out and the text after it."""
+    """One column of a format, with how it is laid out and the text after it."""
 
-    letter: str  # "" for text at the very beginning
+    name: str  # as in columns.py; "" for text at the very beginning
+    header: str
     width: int  # 0 for as wide as the value
     is_right: bool
     suffix: str
@@ -76,34 +35,75 @@ class Field(NamedTuple):
 Format = list[Field]
 
 _PART = re.compile(r"%(\.?)(\d*)(.?)([^%]*)", re.DOTALL)
+_NAMED = re.compile(r"([A-Za-z0-9_-]+)(?::(\.?)(\d*)(.*))?", re.DOTALL)
 
 
-def parse(text: str) -> Format:
-    """The fields of a format; `%%` is a per cent sign.
+def parse(
+    text: str, letters: Mapping[str, str] = JOB_LETTERS, columns: Mapping[str, str] = JOB_COLUMNS
+) -> Format:
+    """The columns of a format by letters; `%%` is a per cent sign, `%all` every letter, between bars.
 
     Raises:
         UsageError: a letter that Slurm does not know, or a width beyond all reason.
     """
+    if "%all" in text:
+        text = text.replace("%all", "|".join(f"%{letter}" for letter in letters))
     head, _, _ = text.partition("%")
-    fields = [Field("", 0, False, head)]
+    fields = [Field("", "", 0, False, head)]
     for dot, digits, letter, suffix in _PART.findall(text):
         if letter == "%" and not dot and not digits:
             fields[-1] = fields[-1]._replace(suffix=f"{fields[-1].suffix}%{suffix}")
             continue
-        if letter not in HEADERS:
-            known = "".join(HEADERS)
+        if letter not in letters:
+            known = "".join(letters)
             raise UsageError(f"no field {f'%{dot}{digits}{letter}'!r} in format {text!r} (letters: {known})")
-        if len(digits) > len(str(WIDTH_MAX)) or int(digits or "0") > WIDTH_MAX:
-            raise UsageError(f"width {digits[:20]} in format {text!r}: at most {WIDTH_MAX}")
-        fields.append(Field(letter, int(digits or "0"), bool(dot), suffix))
+        name = letters[letter]
+        fields.append(Field(name, columns[name], _width(digits, text), bool(dot), suffix))
     return fields
+
+
+def parse_names(text: str, columns: Mapping[str, str] = JOB_COLUMNS) -> Format:
+    """The columns of a format by names, in any case.
+
+    Raises:
+        UsageError: a name that Slurm does not know, or a width beyond all reason.
+    """
+    fields: Format = []
+    for part in text.split(","):
+        found = _NAMED.fullmatch(part.strip(" "))
+        name = "" if found is None else found[1].lower()
+        if name not in columns:
+            name = _SAME.get(name, "")
+        if found is None or name not in columns:
+            raise UsageError(f"no field {part[:60]!r} in format {text[:60]!r} ({', '.join(columns)})")
+        width = _width(found[3] or "", text) or NAMED_WIDTH
+        fields.append(Field(name, columns[name], width, bool(found[2]), found[4] or ""))
+    return fields
+
+
+# Other names that Slurm has for the same.
+_SAME = {
+    "shared": "oversubscribe",
+    "gres": "tres-per-node",
+    "cpuspertask": "cpus-per-task",
+    "priorityraw": "prioritylong",
+    "features": "feature",
+    "statelong": "state",
+    "user": "username",
+}
+
+
+def _width(digits: str, text: str) -> int:
+    if len(digits) > len(str(WIDTH_MAX)) or int(digits or "0") > WIDTH_MAX:
+        raise UsageError(f"width {digits[:20]} in format {text[:60]!r}: at most {WIDTH_MAX}")
+    return int(digits or "0")
 
 
 def header(fields: Format) -> str:
     """The line of column names."""
-    return "".join(field.laid_out(HEADERS.get(field.letter, "")) for field in fields)
+    return "".join([field.laid_out(field.header) for field in fields])
 
 
 def line(fields: Format, value_of: Callable[[str], str]) -> str:
-    """The line of one job, from the value of each letter."""
-    return "".join(field.laid_out(value_of(field.letter) if field.letter else "") for field in fields)
+    """The line of one job, from the value of each column."""
+    return "".join([field.laid_out(value_of(field.name) if field.name else "") for field in fields])

@@ -8,15 +8,17 @@ Text travels as UTF-8; bytes of a command line that are none travel as Python's 
 import types
 from collections.abc import Collection
 from itertools import chain
-from typing import Any, get_args, get_origin
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin
 
 import msgpack
 
 from jobd.errors import JobdError, WireError, from_name
-from jobd.limits import LIST_ITEMS_MAX, TEXT_CHARS_MAX
+from jobd.limits import ENVIRONMENT_BYTES_MAX, LIST_ITEMS_MAX, SCRIPT_BYTES_MAX, TEXT_CHARS_MAX
 from jobd.wire.verbs import VERB_OF, VERBS
 
 PROTOCOL = 1
+BYTES_MAX = max(SCRIPT_BYTES_MAX, ENVIRONMENT_BYTES_MAX)
 PAGE_ROWS_MIN = 8  # rows from which on it pays to check a list by its columns
 
 
@@ -116,15 +118,52 @@ def build(cls: type[Any], fields: list[Any]) -> Any:
     Raises:
         WireError: a field is missing, or is not of its type.
     """
-    names: tuple[str, ...] = cls._fields
-    annotations = cls.__annotations__
-    values = [
-        _checked(value, annotations[name], cls, name)
-        for name, value in zip(names, fields, strict=False)  # surplus ones are a newer peer's
-    ]
-    if len(values) < len(names) and names[len(values)] not in cls._field_defaults:
-        raise WireError(f"{cls.__name__}.{names[len(values)]} is missing")
+    known = _fields_of(cls)
+    values = []
+    for value, field in zip(fields, known, strict=False):  # surplus ones are a newer peer's
+        if type(value) is field.plain or (value is None and field.is_optional):
+            values.append(value)
+        else:
+            values.append(_checked(value, field.annotation, cls, field.name))
+    if len(values) < len(known) and known[len(values)].name not in cls._field_defaults:
+        raise WireError(f"{cls.__name__}.{known[len(values)].name} is missing")
     return cls(*values)
+
+
+class _Field(NamedTuple):
+    """What is to be known of a message's field to check values of it quickly."""
+
+    name: str
+    annotation: Any
+    kind: Any  # of a value that is not None: int, str, float, bool, bytes, list, or a message's class
+    item: Any  # of a list's elements
+    is_optional: bool
+    plain: Any  # the type of values that need no further look: int or bool
+
+
+_known_fields: dict[type[Any], tuple[_Field, ...]] = {}
+
+
+def _fields_of(cls: type[Any]) -> tuple[_Field, ...]:
+    known = _known_fields.get(cls)
+    if known is not None:
+        return known
+    fields = []
+    for name in cls._fields:
+        annotation: Any = cls.__annotations__[name]
+        kind = annotation
+        is_optional = isinstance(annotation, types.UnionType)
+        if is_optional:
+            (kind,) = (option for option in get_args(annotation) if option is not type(None))
+        item = None
+        origin: Any = get_origin(kind)
+        if origin is list:
+            (item,) = get_args(kind)
+            kind = list
+        plain = kind if kind in (int, bool) else None
+        fields.append(_Field(name, annotation, kind, item, is_optional, plain))
+    _known_fields[cls] = tuple(fields)
+    return _known_fields[cls]
 
 
 def _envelope(data: bytes | memoryview) -> tuple[str, list[Any]]:
@@ -149,6 +188,8 @@ def _checked(value: Any, annotation: Any, cls: type[Any], name: str) -> Any:
             )
         if kind is float and value != value:
             raise WireError(f"{cls.__name__}.{name}: not a number")
+        if kind is bytes and len(value) > BYTES_MAX:
+            raise WireError(f"{cls.__name__}.{name}: {len(value)} bytes, at most {BYTES_MAX}")
         return value
     if annotation is float and kind is int:
         return float(value)  # msgpack has no integer that is beyond all floats
@@ -163,7 +204,7 @@ def _checked(value: Any, annotation: Any, cls: type[Any], name: str) -> Any:
             raise WireError(f"{cls.__name__}.{name}: list of {len(value)} items, at most {LIST_ITEMS_MAX}")
         (item,) = get_args(annotation)
         if len(value) >= PAGE_ROWS_MIN and hasattr(item, "_fields") and _is_page(item, value):
-            return list(map(item._make, value))
+            return _page(item, value)
         return [_checked(element, item, cls, name) for element in value]
     if hasattr(annotation, "_fields") and kind is list:
         return build(annotation, value)
@@ -177,31 +218,51 @@ def _is_page(cls: type[Any], rows: list[Any]) -> bool:
     What is out of the ordinary (a peer of another release, whole numbers for times, anything wrong) is not said to be a page;
     it goes the careful way, which knows defaults and has the words for what is wrong.
     """
-    if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(cls._fields)}:
+    fields = _fields_of(cls)
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(fields)}:
         return False
-    annotations = cls.__annotations__
     return all(
-        _is_column(column, annotations[name])
-        for name, column in zip(cls._fields, zip(*rows, strict=True), strict=True)
+        _is_column(column, field.kind, field.item, field.is_optional)
+        for field, column in zip(fields, zip(*rows, strict=True), strict=True)
     )
 
 
-def _is_column(values: Collection[Any], annotation: Any) -> bool:
+def _is_column(values: Collection[Any], kind: Any, item: Any, is_optional: bool) -> bool:
     kinds = set(map(type, values))
-    if isinstance(annotation, types.UnionType):
-        (annotation,) = (option for option in get_args(annotation) if option is not type(None))
-        if type(None) in kinds:
-            kinds.discard(type(None))
+    if is_optional and NoneType in kinds:
+        kinds.discard(NoneType)
+        if kinds and kind not in (int, bool):  # of those there is nothing more to be looked at
             values = [value for value in values if value is not None]
     if not kinds:
         return True
-    if annotation in (int, str, float):
-        if kinds != {annotation}:
+    if hasattr(kind, "_fields"):
+        return kinds == {list} and _is_page(kind, list(values))
+    if kinds != {kind}:
+        return False
+    if kind is str:
+        return max(map(len, values)) <= TEXT_CHARS_MAX
+    if kind is bytes:
+        return max(map(len, values)) <= BYTES_MAX
+    if kind is float:
+        return bool(sum(values) == sum(values))  # a NaN among them makes the sum one
+    if kind is list:
+        if max(map(len, values)) > LIST_ITEMS_MAX:
             return False
-        if annotation is str:
-            return max(map(len, values)) <= TEXT_CHARS_MAX
-        return annotation is int or sum(values) == sum(values)  # a NaN among them makes the sum one
-    if get_origin(annotation) is list and kinds == {list}:
-        (item,) = get_args(annotation)
-        return max(map(len, values)) <= LIST_ITEMS_MAX and _is_column(list(chain.from_iterable(values)), item)
-    return False
+        elements = list(chain.from_iterable(values))
+        origin = get_origin(item)
+        return not elements or _is_column(elements, origin or item, origin and get_args(item)[0], False)
+    return kind in (int, bool)
+
+
+def _page(cls: type[Any], rows: list[list[Any]]) -> list[Any]:
+    """The messages of a page. Its rows are used up."""
+    for index, field in enumerate(_fields_of(cls)):
+        if hasattr(field.kind, "_fields"):
+            own = [row for row in rows if row[index] is not None]
+            for row, message in zip(own, _page(field.kind, [row[index] for row in own]), strict=True):
+                row[index] = message
+        elif hasattr(field.item, "_fields"):
+            for row in rows:
+                if row[index]:
+                    row[index] = _page(field.item, row[index])
+    return list(map(cls._make, rows))

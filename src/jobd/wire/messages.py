@@ -9,35 +9,9 @@ Rules of the house:
 
 from typing import NamedTuple
 
-
-# ---- rows: a job as it is shown -------------------------------------------------------------------------------
-class JobRow(NamedTuple):
-    """One job, as a list or an event shows it."""
-
-    job_id: int
-    parent_id: int | None
-    root_id: int
-    state: str  # JobState
-    kind: str  # how it was submitted: "salloc"
-    nb_proc: int
-    pid: int
-    name: str
-    command: list[str]
-    cwd: str
-    user: str
-    priority: int
-    time_limit_s: int | None
-    submitted_at: float
-    started_at: float | None
-    ended_at: float | None
-    cpus: list[int]  # the processors it is bound to; empty where it is not bound
-    children: list[int]  # its living children
-    exit_code: int | None
-    signal: int | None
-    cause: str | None  # Cause
-    reason: str  # for a person: what it waits for, or why it ended
-    reason_code: str  # Slurm's word for it: None, Resources, Priority …
-    token: str  # of the submission: tells this job from one of the same number in another journal
+from jobd.wire.rows import BatchRow as BatchRow
+from jobd.wire.rows import Counted as Counted
+from jobd.wire.rows import JobRow as JobRow
 
 
 # ---- requests and replies -------------------------------------------------------------------------------------
@@ -60,6 +34,16 @@ class Submit(NamedTuple):
     claimed_job_id: int | None = None  # JOBD_JOB_ID, for where the kernel's word on ancestors is hidden
     claimed_server_id: str = ""  # JOBD_SERVER, which tells whether that number is ours
     is_again: bool = False
+    kind: str = "salloc"  # or "srun"
+    memory_bytes: int = 0
+    gpus: int = 0
+    counted: list[Counted] = []  # gres and licenses
+    is_exclusive: bool = False
+    labels: list[list[str]] = []  # [name, value]: partition, account, qos, comment …
+    ntasks: int | None = None
+    cpus_per_task: int | None = None
+    begin_at: float | None = None
+    dependency: str = ""
 
 
 class Grant(NamedTuple):
@@ -148,6 +132,9 @@ class ListJobs(NamedTuple):
     job_ids: list[int] = []  # [] for all
     states: list[str] = []  # JobState; [] for all
     is_finished: bool = False  # the finished ones instead, newest first
+    since_s: float | None = None  # finished ones: that ended at or after this time
+    names: list[str] = []  # [] for all
+    is_with_arrays: bool = False  # `job_ids` means the elements of arrays of that number too
 
 
 class JobPage(NamedTuple):
@@ -221,6 +208,8 @@ class Kill(NamedTuple):
 
     job_id: int
     grace_s: float
+    attempt: int = 0  # of a batch job; 0 for a Salloc's
+    token: str = ""  # with it an agent that does not know the attempt can say that it has Left, and never starts it
 
 
 class Forget(NamedTuple):

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from jobd.wire import batch as b
 from jobd.wire import messages as m
 
 
@@ -22,6 +23,17 @@ VERBS: dict[str, Verb] = {
     "status": Verb(m.Ask, m.Status, "how the server is"),
     "list_jobs": Verb(m.ListJobs, m.JobPage, "one page of jobs"),
     "list_events": Verb(m.ListEvents, m.EventPage, "events from a number on"),
+    "submit_batch": Verb(b.SubmitBatch, b.Accepted, "queue batch jobs"),
+    "rerun": Verb(b.Rerun, b.Accepted, "queue finished batch jobs again"),
+    "cancel": Verb(b.Cancel, b.Affected, "end jobs, or signal them"),
+    "control": Verb(b.Control, b.Affected, "hold, release, requeue, suspend, resume"),
+    "update": Verb(b.Update, b.Affected, "change what jobs ask for"),
+    "read_script": Verb(b.ReadScript, b.Script, "the script of a batch job"),
+    "clean": Verb(b.Clean, b.Cleaned, "forget finished jobs"),
+    "step_begin": Verb(b.StepBegin, b.StepNumber, "an Srun begins a step"),
+    "step_end": Verb(b.StepEnd, m.Done, "a step is over"),
+    "list_steps": Verb(b.ListSteps, b.StepPage, "the steps of jobs"),
+    "ask_node": Verb(b.AskNode, b.Node, "the machine and what of it is in use"),
     "stop": Verb(m.Stop, m.Done, "stop the server"),
 }
 
@@ -33,10 +45,19 @@ TO_AGENT: dict[str, type[Any]] = {
     "kill": m.Kill,
     "forget": m.Forget,
     "bye": m.Bye,
+    "blob": b.Blob,
+    "launch": b.Launch,
+    "change": b.Change,
+    "signal": b.Signal,
+    "forget_attempt": b.ForgetAttempt,
 }
 FROM_AGENT: dict[str, type[Any]] = {
     "hello": m.Hello,
     "gone": m.Gone,
     "lost": m.Lost,
     "scope_ending": m.ScopeEnding,
+    "want": b.Want,
+    "launched": b.Launched,
+    "over": b.Over,
+    "left": b.Left,
 }

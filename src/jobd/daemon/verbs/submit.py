@@ -1,11 +1,13 @@
-"""submit: queue a Salloc."""
+"""submit: queue a Salloc, or an Srun outside of jobs: what its caller runs itself when it has its procs."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jobd.core import reports
 from jobd.core.job import Spec
+from jobd.daemon.parents import parent_id_of
 from jobd.daemon.peers import Identity, Peer, identify
+from jobd.daemon.specs import checked_labels, resources_of
 from jobd.errors import Refused, Stopping, UsageError
 from jobd.limits import (
     COMMAND_CHARS_MAX,
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from jobd.daemon.loop import Server
 
 
+KINDS = ("salloc", "srun")
+
+
 def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]:
     """Queue it, once for each token.
 
@@ -37,7 +42,12 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
         if server.kill_asked:
             raise Stopping("the server is stopping and takes no more jobs")
         identity, ancestors = identify(peer, server.lookup)
-        parent_id = _parent_id(server, request, ancestors)
+        parent_id = parent_id_of(
+            server,
+            ancestors,
+            claimed_job_id=request.claimed_job_id,
+            claimed_server_id=request.claimed_server_id,
+        )
         events = reports.submitted(
             server.world,
             _spec(server, request, identity, parent_id),
@@ -81,25 +91,10 @@ def _check(request: Submit) -> None:
         raise UsageError(f"time limit {request.time_limit_s} s: from 1 s to ten years")
     if request.on_kill not in ("", OnKill.TREE.value, OnKill.BELOW.value):
         raise UsageError(f"on-kill {request.on_kill[:40]!r}: tree or below")
-
-
-def _parent_id(server: "Server", request: Submit, ancestors: list[Identity]) -> int | None:
-    """The living job inside which the Salloc was called.
-
-    The kernel's word on ancestors goes first. Where it is hidden (a process whose parents are gone) the caller's JOBD_JOB_ID
-    counts, if it was set by this server and that job still lives.
-    """
-    world = server.world
-    for ancestor in ancestors:
-        for job_id in sorted(world.by_process.get((ancestor.pid, ancestor.start_ticks), ())):
-            if world.jobs[job_id].is_holding:
-                return job_id
-    claimed = request.claimed_job_id
-    if claimed is not None and request.claimed_server_id == server.facts.server_id:
-        job = world.jobs.get(claimed)
-        if job is not None and job.is_holding:
-            return claimed
-    return None
+    if request.kind not in KINDS:
+        raise UsageError(f"kind {request.kind[:40]!r}: {' or '.join(KINDS)}")
+    if request.begin_at is not None or request.dependency:
+        raise Refused("a begin time or a dependency is for batch jobs (Sbatch)")
 
 
 def _spec(server: "Server", request: Submit, identity: Identity, parent_id: int | None) -> Spec:
@@ -110,9 +105,10 @@ def _spec(server: "Server", request: Submit, identity: Identity, parent_id: int 
     on_kill = OnKill(request.on_kill) if request.on_kill else server.config.on_kill
     if "\0" in request.name or "\0" in request.cwd:
         raise Refused("a name or a folder has a zero byte")
+    checked_labels(request.labels, server.config)  # nothing of them is kept, but a partition must be there
     return Spec(
         request.token,
-        "salloc",
+        request.kind,
         request.nb_proc,
         tuple(request.command),
         request.name,
@@ -124,4 +120,5 @@ def _spec(server: "Server", request: Submit, identity: Identity, parent_id: int 
         on_kill,
         identity.pid,
         identity.start_ticks,
+        resources_of(request.memory_bytes, request.gpus, request.counted, request.is_exclusive),
     )

@@ -1,0 +1,262 @@
+"""Batch jobs in the agent's hands: what the server says of them, and how they are started. lives.py has what comes after.
+
+Rules: an attempt is started at most once, and not before the launch book says so. What has ended is said again at each connection until the
+server forgets it. What the server says may come doubled or late: then what is known is answered.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jobd.agent import grouping
+from jobd.agent.attempts import Attempt
+from jobd.agent.blobs import Blobs, Spool
+from jobd.agent.book import Book, Key
+from jobd.agent.cgroup import Groups
+from jobd.agent.lives import Lives
+from jobd.agent.looks import Looks
+from jobd.agent.reaping import Children
+from jobd.agent.spawn import NotSpawned, Spawner
+from jobd.errors import JobdError
+from jobd.states import Cause, Scope
+from jobd.wire import batch as b
+from jobd.wire import messages as m
+
+log = logging.getLogger("jobd.agent")
+
+
+class Batches:
+    """The batch side of the agent."""
+
+    def __init__(
+        self,
+        *,
+        say: Callable[[Any], None],
+        poller: Any,
+        book: Book,
+        spool: Spool,
+        spawner: Spawner,
+        groups: Groups | None,
+        spared: Callable[[], frozenset[int]],
+    ) -> None:
+        """
+        Args:
+            say: to the server, if it is there.
+            spared: pids that are never a job's: the agent and the server.
+        """
+        self._say = say
+        self.book = book
+        self.spool = spool
+        self.groups = groups
+        self._spawner = spawner
+        self._blobs = Blobs()
+        self.children = Children()
+        self.looks = Looks(self.children, spared)
+        self.lives = Lives(
+            say=say,
+            poller=poller,
+            book=book,
+            groups=groups,
+            children=self.children,
+            looks=self.looks,
+            has_left=self._has_left,
+        )
+        self.attempts = self.lives.attempts
+        self.server_id = ""
+        self.is_ending_all = False
+        self.parked: dict[Key, b.Launch] = {}  # wait for blobs, or for the end of one with the same numbers
+
+    # ---- what the server says
+    def hear(self, message: Any) -> None:
+        """A message of the server about batch jobs."""
+        if isinstance(message, b.Launch):
+            self._launch(message)
+        elif isinstance(message, b.ForgetAttempt):
+            self._forget((message.job_id, message.attempt), message.token)
+        elif isinstance(message, b.Blob):
+            self._hear_blob(message)
+        elif isinstance(message, m.Kill):
+            self._kill(message)
+        elif isinstance(message, b.Change | b.Signal):
+            attempt = self.attempts.get((message.job_id, message.attempt))
+            if attempt is None or attempt.is_silent or not attempt.is_living:
+                self._change_parked(message)
+            elif isinstance(message, b.Change):
+                self.book.changed(message)
+                self.lives.change(attempt, message)
+            elif message.scope in _SCOPES:
+                self.lives.signal(attempt, message.number, Scope(message.scope))
+
+    def connected(self) -> None:
+        """The server is (again) there: say everything."""
+        for attempt in self.attempts.values():
+            self.lives.repeat(attempt)
+
+    def _hear_blob(self, blob: b.Blob) -> None:
+        try:
+            self._blobs.put(blob)
+        except JobdError as error:
+            log.warning("server: %s", error)
+        for key, launch in list(self.parked.items()):
+            if key not in self.attempts and not self._missing(launch):
+                self._launch(launch)
+
+    def _launch(self, launch: b.Launch) -> None:
+        key = (launch.job_id, launch.attempt)
+        known = self.attempts.get(key)
+        if known is not None and known.launch.token == launch.token and not known.is_silent:
+            self.lives.repeat(known)
+        elif self.is_ending_all:
+            pass  # what is new belongs to the next agent, which the server starts when this one has left
+        elif self.book.forgotten.get(key) == launch.token:
+            log.warning("job %d: its attempt %d is launched again, though its end was committed", *key)
+            self._say(Attempt(launch, 0.0).never_started(Cause.LOST, "it has ended before"))
+        elif known is not None:
+            self.parked[key] = launch
+            if known.is_living:
+                self.lives.end(known, 0.0)  # of another journal: it is nobody's job
+            else:
+                self._forget(key, known.launch.token)
+        elif missing := self._missing(launch):
+            self.parked[key] = launch
+            self._say(b.Want(missing))
+        else:
+            self.parked.pop(key, None)
+            self._start(launch)
+
+    def _missing(self, launch: b.Launch) -> list[str]:
+        return self._blobs.missing((launch.environment, launch.script))
+
+    def _kill(self, message: m.Kill) -> None:
+        key = (message.job_id, message.attempt)
+        attempt = self.attempts.get(key)
+        parked = self.parked.pop(key, None)
+        if attempt is not None and not attempt.is_silent:
+            if attempt.left is not None:
+                self._say(attempt.left)
+            else:
+                self.lives.end(attempt, message.grace_s)
+        elif parked is not None:
+            self._say(Attempt(parked, 0.0).never_started(Cause.UNSTARTED, "it was not started"))
+        elif not self.is_ending_all:
+            # It is not in the book, so it was never started. Had the book been lost, its marker would tell.
+            self.end_stranger(key, self.server_id, grace_s=message.grace_s, is_silent=False)
+
+    def _change_parked(self, message: b.Change | b.Signal) -> None:
+        key = (message.job_id, message.attempt)
+        if isinstance(message, b.Change) and key in self.parked:
+            self.parked[key] = self.parked[key]._replace(
+                cpus=message.cpus, memory_bytes=message.memory_bytes, time_limit_s=message.time_limit_s
+            )
+
+    def _forget(self, key: Key, token: str) -> None:
+        attempt = self.attempts.get(key)
+        if attempt is None or attempt.is_living or attempt.launch.token not in ("", token):
+            return
+        del self.attempts[key]
+        self.book.forget(key, token)
+        self._unpark(key)
+
+    def _unpark(self, key: Key) -> None:
+        launch = self.parked.get(key)
+        if launch is not None:
+            self._launch(launch)
+
+    # ---- starting
+    def _start(self, launch: b.Launch) -> None:
+        attempt = Attempt(launch, time.monotonic())
+        try:
+            self.book.begin(launch, attempt.began_s)
+        except OSError as error:
+            self._not_started(attempt, NotSpawned(Cause.LAUNCH, None, f"launch book: {error.strerror}"))
+            return
+        script = ""
+        if launch.script:
+            try:
+                script = self.spool.take(launch.script, self._blobs)
+            except (OSError, JobdError) as error:
+                self._not_started(attempt, NotSpawned(Cause.LAUNCH, None, f"its script: {error}"))
+                return
+            attempt.has_script = True
+        environment = self._blobs.environment(launch.environment)
+        with grouping.inside(self.groups, attempt):
+            done = self._spawner.spawn(launch, environment, script)
+            attempt.pid = 0 if isinstance(done, NotSpawned) else done.pid
+        if isinstance(done, NotSpawned):
+            self._not_started(attempt, done)
+            return
+        attempt.start_ticks = done.start_ticks
+        attempt.started_at = time.time()
+        attempt.notes = done.unenforced
+        self.book.spawned(attempt.key, attempt.pid, attempt.start_ticks, attempt.notes)
+        self.lives.started(attempt)
+
+    def _not_started(self, attempt: Attempt, why: NotSpawned) -> None:
+        attempt.cause, attempt.exit_code, attempt.text = why
+        self.lives.has_ended(attempt)
+
+    # ---- ending
+    def end_stranger(self, key: Key, server_id: str, *, grace_s: float, is_silent: bool) -> None:
+        """End what carries the marker of an attempt that is not known.
+
+        Args:
+            is_silent: nobody asked for it, so nothing is said of it.
+        """
+        attempt = Attempt(_unknown(key, server_id, grace_s), time.monotonic())
+        attempt.cause, attempt.is_silent = Cause.UNSTARTED, is_silent
+        attempt.text = "the agent does not know of it"
+        self.lives.remains(attempt)
+
+    def end_all(self) -> None:
+        """The scope of the agent is being stopped: end every attempt properly."""
+        self.is_ending_all = True
+        self.parked.clear()
+        for attempt in list(self.attempts.values()):
+            if attempt.is_living:
+                self.lives.end_for(attempt, Cause.SCOPE, attempt.launch.grace_s)
+
+    def _has_left(self, attempt: Attempt) -> None:
+        if attempt.has_script:
+            self.spool.give_back(attempt.launch.script)
+            attempt.has_script = False
+        if attempt.is_silent:
+            del self.attempts[attempt.key]
+            self._unpark(attempt.key)
+        elif attempt.key in self.parked:
+            self._forget(attempt.key, attempt.launch.token)  # another journal has the number now
+
+
+_SCOPES = {scope.value for scope in Scope}
+
+
+def _unknown(key: Key, server_id: str, grace_s: float) -> b.Launch:
+    """A launch that says no more than who is meant."""
+    job_id, attempt = key
+    return b.Launch(
+        job_id=job_id,
+        attempt=attempt,
+        token="",
+        server_id=server_id,
+        argv=[],
+        script="",
+        environment="",
+        variables=[],
+        cwd="",
+        umask=0,
+        stdin="",
+        stdout="",
+        stderr="",
+        is_appending=False,
+        cpus=[],
+        all_cpus=[],
+        nb_proc=1,
+        memory_bytes=0,
+        time_limit_s=None,
+        warn_signal=0,
+        warn_before_s=0,
+        is_warning_batch_only=False,
+        grace_s=grace_s,
+        is_leaving=False,
+        started_at=0.0,
+    )

@@ -1,0 +1,124 @@
+"""What a batch job is given of its submitter's environment: captured here, packed as a blob, and laid under the job's own variables.
+
+Source: sbatch(1), --export. What the job around a submission was given for itself (its number, its processors, its array index) is no
+variable of the new job, so it does not go along; Slurm hands it on, and scripts fall over it.
+"""
+
+import os
+from collections.abc import Mapping
+
+from jobd.cli.batch_options import Chosen
+from jobd.cli.option_values import value
+from jobd.errors import UsageError
+from jobd.limits import ENVIRONMENT_BYTES_MAX
+from jobd.slurm.environment import JOB_VARIABLES
+from jobd.slurm.options import Export, parse_export
+from jobd.wire.blobs import pack_environment, unpack_environment
+
+Variables = dict[bytes, bytes]
+
+# Of the job around us; the new job gets its own.
+OF_JOBD = (
+    b"JOBD_JOB_ID",
+    b"JOBD_SERVER",
+    b"JOBD_ATTEMPT",
+    b"JOBD_STEP_ID",
+    b"JOBD_NB_PROC",
+    b"NB_PROC",
+    b"JOBD_TOKEN",
+)
+DEVICES = (b"CUDA_VISIBLE_DEVICES", b"CUDA_DEVICE_ORDER", b"ROCR_VISIBLE_DEVICES", b"GPU_DEVICE_ORDINAL")
+LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def caller_variables() -> Variables:
+    """Our environment as our caller made it."""
+    variables = dict(os.environb)
+    # Python may have set LC_CTYPE for itself (PEP 538).
+    if variables.get(b"LC_CTYPE") == b"C.UTF-8":
+        with open("/proc/self/environ", "rb") as file:
+            if b"LC_CTYPE=C.UTF-8" not in file.read().split(b"\0"):
+                del variables[b"LC_CTYPE"]
+    return variables
+
+
+def environment_of(chosen: Chosen, variables: Variables) -> bytes:
+    """The packed environment that --export and --export-file ask for.
+
+    Raises:
+        UsageError: they make no sense, or it is larger than a program may have.
+        OSError: the file of --export-file cannot be read.
+    """
+    export = value(chosen, "export", parse_export) or Export(True, False, (), ())
+    own = without_job(variables)
+    path = chosen.get("export-file")
+    wanted = exported(export, own) if path is None else {**_slurm(own), **_login(), **_read(path)}
+    data = pack_environment(wanted)
+    if len(data) > ENVIRONMENT_BYTES_MAX:
+        raise UsageError(
+            f"an environment of {len(data)} bytes: at most {ENVIRONMENT_BYTES_MAX} (--export=NONE sends none)"
+        )
+    return data
+
+
+def without_job(variables: Mapping[bytes, bytes]) -> Variables:
+    """The variables, less those that a job around us was given for itself."""
+    kept = dict(variables)
+    if b"JOBD_JOB_ID" not in kept and b"SLURM_JOB_ID" not in kept:
+        return kept
+    count = kept.get(b"JOBD_NB_PROC")
+    devices = kept.get(b"SLURM_JOB_GPUS")
+    for name in JOB_VARIABLES:
+        key = name.encode()
+        if key not in DEVICES:
+            kept.pop(key, None)
+    if devices is not None and kept.get(b"CUDA_VISIBLE_DEVICES") == devices:
+        for key in DEVICES:
+            kept.pop(key, None)
+    if count is not None:
+        # OMP_NUM_THREADS, GOMAXPROCS and their like, where they have the number that the job around us was given.
+        for key in [key for key in kept if key.endswith((b"_THREADS", b"PROCS")) and kept[key] == count]:
+            del kept[key]
+    for key in OF_JOBD:
+        kept.pop(key, None)
+    return kept
+
+
+def exported(export: Export, variables: Mapping[bytes, bytes]) -> Variables:
+    """What goes along: all, or those of SLURM_* with what was named, over what a login would give."""
+    wanted = dict(variables) if export.is_all else _slurm(variables)
+    if not export.is_all and not export.is_nil:
+        wanted = {**_login(), **wanted}
+    for name in export.names:
+        key = os.fsencode(name)
+        if key in variables:
+            wanted[key] = variables[key]
+    for name, text in export.values:
+        wanted[os.fsencode(name)] = os.fsencode(text)
+    return wanted
+
+
+def _slurm(variables: Mapping[bytes, bytes]) -> Variables:
+    return {key: text for key, text in variables.items() if key.startswith((b"SLURM_", b"SPANK_"))}
+
+
+def _login() -> Variables:
+    """What a login sets before any file of the user is read (login(1))."""
+    import pwd
+
+    wanted = {"PATH": LOGIN_PATH}
+    try:
+        entry = pwd.getpwuid(os.getuid())
+    except KeyError:
+        pass  # a user without an entry has nothing more
+    else:
+        wanted |= {"HOME": entry.pw_dir, "SHELL": entry.pw_shell or "/bin/sh"}
+        wanted |= {"USER": entry.pw_name, "LOGNAME": entry.pw_name}
+    return {os.fsencode(name): os.fsencode(text) for name, text in wanted.items()}
+
+
+def _read(path: str) -> Variables:
+    """The variables of a file (or an open descriptor, by its number)."""
+    with open(int(path) if path.isascii() and path.isdigit() else path, "rb", closefd=True) as file:
+        data = file.read(ENVIRONMENT_BYTES_MAX + 1)
+    return unpack_environment(data)

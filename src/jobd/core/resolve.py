@@ -1,0 +1,182 @@
+"""What a dependency means on the day on which it is asked for: by the jobs that live, and by what is remembered of others.
+
+Reads the world only. What events mean later is said in waits.py, where also the rules stand.
+"""
+
+from jobd.core import arrays
+from jobd.core.dependents import age
+from jobd.core.events import Ended, Event, Submitted
+from jobd.core.job import Job, Now, Outcome, Spec
+from jobd.core.verdicts import (
+    MET,
+    NEVER,
+    Met,
+    Pasts,
+    Verdict,
+    in_order,
+    judge,
+    judged,
+    of_failed_part,
+    of_past,
+)
+from jobd.core.world import World
+from jobd.dependencies import Dependency, Term
+from jobd.errors import NoSuchJob
+from jobd.indexes import Indexes
+from jobd.states import Cause
+
+
+def unknown(
+    world: World, dependency: Dependency, tasks: Indexes | None = None
+) -> list[tuple[int, int | None]]:
+    """The (job, index) named of which the journal may know something: those that do not live, and arrays that live in part.
+
+    With `tasks`, those of the array that is to wait, also the partners of its elements for aftercorr.
+    """
+    found: dict[tuple[int, int | None], None] = {}
+    for kind, job_id, index, _ in dependency.terms:
+        if kind == "singleton":
+            continue
+        if index is not None:
+            if not arrays.is_living(world, job_id, index):
+                found[job_id, index] = None
+            continue
+        if job_id in world.arrays or job_id not in world.jobs:
+            found[job_id, None] = None
+        if kind == "aftercorr" and tasks is not None and (job_id in world.arrays or job_id not in world.jobs):
+            found.update(((job_id, i), None) for i in tasks.each() if not arrays.is_living(world, job_id, i))
+    return list(found)
+
+
+def submitted(world: World, job: Job, past: Pasts, now: Now) -> list[Event]:
+    """The events of a new job, with what its dependency means today.
+
+    Raises:
+        NoSuchJob: it names a job that neither lives nor is remembered.
+    """
+    batch = job.spec.batch
+    if batch is None or not batch.dependency.terms:
+        return [Submitted(job)]
+    spec, apart = resolved(world, job, batch.dependency, past, now)
+    job = job._replace(spec=spec)
+    events: list[Event] = [Submitted(job)]
+    assert spec.batch is not None
+    if spec.batch.dependency.is_never and spec.batch.is_killed_on_invalid:
+        return [*events, Ended(job.job_id, now.wall_s, Outcome(Cause.DEPENDENCY))]
+    return events + _set_apart(job, apart, job.job_id + 1, now)
+
+
+def resolved(
+    world: World, job: Job, dependency: Dependency, past: Pasts, now: Now
+) -> tuple[Spec, dict[int, Verdict]]:
+    """The wishes of a waiting job with what is left of this dependency, and the verdicts on single elements of an array.
+
+    Raises:
+        NoSuchJob: it names a job that neither lives nor is remembered.
+    """
+    apart: dict[int, Verdict] = {}
+
+    def verdict(term: Term) -> Verdict:
+        return _verdict_now(world, job, term, past, apart)
+
+    spec = judged(job, dependency, verdict)
+    assert spec.batch is not None
+    if not spec.batch.dependency.terms or spec.batch.dependency.is_never:
+        apart = {}
+    return spec, apart
+
+
+def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: dict[int, Verdict]) -> Verdict:
+    if term.kind == "singleton":
+        oldest = world.names.oldest(job.spec.name)
+        return MET if oldest is None or oldest >= age(job) else None
+    if term.kind == "aftercorr":
+        if job.tasks is not None and term.array_index is None:
+            return _each_now(world, job.tasks, term, past, apart)
+        if job.array_index is not None and term.array_index is None:
+            if arrays.is_living(world, term.job_id, job.array_index):
+                return None
+            if (found := past.get((term.job_id, job.array_index))) is not None:
+                return of_past(term, found)
+        else:
+            term = term._replace(kind="afterok")
+    if term.array_index is not None:
+        other = arrays.element(world, term.job_id, term.array_index)
+        if other is None and arrays.is_living(world, term.job_id, term.array_index):
+            return term
+    elif term.job_id in world.arrays:
+        return _whole_now(world, term, past)
+    else:
+        other = world.jobs.get(term.job_id)
+    if other is not None:
+        if other.job_id == job.job_id:
+            raise NoSuchJob(f"Job dependency problem: job {job.job_id} cannot wait for itself")
+        return _begun(term, other) if term.kind == "after" and other.attempt else term
+    found = past.get((term.job_id, term.array_index))
+    if found is None:
+        index = "" if term.array_index is None else f"_{term.array_index}"
+        raise NoSuchJob(f"Job dependency problem: no job {term.job_id}{index}")
+    return of_past(term, found)
+
+
+def _whole_now(world: World, term: Term, past: Pasts) -> Verdict:
+    """Of an array that lives, at least in part."""
+    array = world.arrays[term.job_id]
+    if term.kind == "after":
+        return Met() if not array.unstarted else term
+    found = past.get((term.job_id, None))
+    has_failed = array.failed > 0 or (found is not None and not found.is_success)
+    return of_failed_part(term) if has_failed else term
+
+
+def _each_now(world: World, tasks: Indexes, term: Term, past: Pasts, apart: dict[int, Verdict]) -> Verdict:
+    """aftercorr of an array: which of its elements may begin already."""
+    if term.job_id in world.jobs and term.job_id not in world.arrays:
+        return term
+    whole = past.get((term.job_id, None))
+    is_over = term.job_id not in world.arrays
+    if is_over:
+        if whole is None:
+            raise NoSuchJob(f"Job dependency problem: no job {term.job_id}")
+        if whole.is_success:
+            return MET
+    decided: dict[int, Verdict] = {}
+    for index in tasks.each():
+        found = past.get((term.job_id, index))
+        if found is not None:
+            decided[index] = MET if found.is_success else NEVER
+        elif is_over:
+            decided[index] = MET
+    kinds = set(map(type, decided.values()))
+    if len(decided) == tasks.count and len(kinds) == 1:
+        return next(iter(decided.values()))
+    for index, one in decided.items():
+        # An element that fails one of two such terms fails both.
+        apart[index] = one if apart.get(index) is not NEVER else NEVER
+    return term
+
+
+def _begun(term: Term, other: Job) -> Met:
+    since = getattr(other.phase, "started_at", None)
+    return Met(since + term.delay_s if term.delay_s and since is not None else None)
+
+
+def _set_apart(array: Job, verdicts: dict[int, Verdict], next_job_id: int, now: Now) -> list[Event]:
+    """Elements of a waiting array whose partners have ended already."""
+    if not verdicts:
+        return []
+    events: list[Event] = []
+    wanted = [index for index in verdicts if array.tasks is not None and array.tasks.has(index)]
+    for event in arrays.splits(array, wanted, next_job_id)[0]:
+        assert event.element.array_index is not None
+        one = verdicts[event.element.array_index]
+        events += [
+            event,
+            *judge(event.element, lambda term, one=one: one if term.kind == "aftercorr" else None, now),  # type: ignore[misc]
+        ]
+    return in_order(events)
+
+
+def set_apart(world: World, array: Job, verdicts: dict[int, Verdict], now: Now) -> list[Event]:
+    """The same for an array that waits already, after its wishes were changed."""
+    return _set_apart(array, verdicts, world.next_job_id, now)

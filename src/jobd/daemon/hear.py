@@ -1,0 +1,178 @@
+"""What the agent says → reports to the core. It may come late, twice, or about a job of another journal: then it means nothing.
+
+Nothing is answered here. What is to be said to the agent is kept for `act`, when the tick is committed.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jobd.core import attempts, reports
+from jobd.core.job import Finished, Hands, Job, Outcome, Usage
+from jobd.limits import EXIT_CODE_MAX, RESOURCE_MAX, SIGNAL_MAX, TEXT_CHARS_MAX
+from jobd.states import Cause
+from jobd.wire import batch as b
+from jobd.wire import messages as m
+
+if TYPE_CHECKING:
+    from jobd.daemon.loop import Server
+
+log = logging.getLogger("jobd")
+
+UNENFORCED_MAX = 16  # limits that an agent may say are not held
+KEYS_MAX = 10_000  # blobs in one Want
+
+# How an attempt may end by the agent's word. Why the server ended it, the server knows.
+_CAUSES = {
+    cause.value: cause
+    for cause in (
+        Cause.SELF,
+        Cause.TIME_LIMIT,
+        Cause.OUT_OF_MEMORY,
+        Cause.LAUNCH,
+        Cause.SCOPE,
+        Cause.LOST,
+        Cause.UNSTARTED,
+    )
+}
+
+
+def hear(server: "Server", agent: bytes, message: Any) -> None:
+    """Take in one message."""
+    if isinstance(message, m.Hello):
+        server.link.said_hello(agent, message.pid)
+        server.comm.agent_said_hello(message)
+        server.pending.is_agent_new = True  # it is told in `act`: this tick's changes are not committed yet
+    else:
+        _HEARERS[type(message)](server, message)
+
+
+# ---- Sallocs
+def _gone(server: "Server", message: m.Gone) -> None:
+    if _is_of_another_journal(server, message):
+        return
+    server.admit(reports.gone(server.world, message.job_id, outcome_of(message), server.now))
+    if server.latest(message.job_id) is None:
+        server.pending.forgets.append(message.job_id)  # long over: it missed our Forget
+
+
+def _lost(server: "Server", message: m.Lost) -> None:
+    if not _is_of_another_journal(server, message):
+        server.admit(reports.lost(server.world, message.job_id, message.signal, server.now))
+
+
+def _is_of_another_journal(server: "Server", message: m.Gone | m.Lost) -> bool:
+    known = server.latest(message.job_id)
+    return known is not None and (known.is_batch or message.token not in ("", known.spec.token))
+
+
+def outcome_of(message: m.Gone) -> Outcome:
+    """The outcome that a report tells of; why it ended is for the core to say. A number that cannot be is unknown."""
+    return _outcome(Cause.SELF, message.exit_code, message.signal)
+
+
+def _outcome(cause: Cause, code: int | None, signal: int | None) -> Outcome:
+    if code is not None and not 0 <= code <= EXIT_CODE_MAX:
+        code = None
+    if signal is not None and not 1 <= signal <= SIGNAL_MAX:
+        signal = None
+    return Outcome(cause, code, signal)
+
+
+def is_over(job: Job | None) -> bool:
+    """Whether a job has ended or was never there."""
+    return job is None or isinstance(job.phase, Finished)
+
+
+# ---- batch jobs
+def _attempt(server: "Server", message: b.Launched | b.Over | b.Left) -> Job | None:
+    """The living job of which this attempt is told, if it is the one that runs."""
+    job = server.world.jobs.get(message.job_id)
+    if job is None or job.attempt != message.attempt or not job.is_batch or not job.is_holding:
+        return None
+    return job if message.token in ("", job.spec.token) else None
+
+
+def _launched(server: "Server", message: b.Launched) -> None:
+    job = _attempt(server, message)
+    if job is not None:
+        hands = _hands(message)
+        if hands.pid and hands != getattr(job.phase, "hands", None):
+            server.admit(attempts.launched(server.world, job.job_id, job.attempt, hands, server.now))
+
+
+def _hands(message: b.Launched | b.Left, more: str = "") -> Hands:
+    said = [*message.unenforced[:UNENFORCED_MAX], *([more] if more else [])]
+    unenforced = tuple(text[: TEXT_CHARS_MAX // UNENFORCED_MAX] for text in said)
+    is_process = 0 < message.pid < 1 << 31 and 0 <= message.start_ticks < 1 << 62
+    return Hands(message.pid, message.start_ticks, unenforced) if is_process else Hands(0, 0, unenforced)
+
+
+def _over(server: "Server", message: b.Over) -> None:
+    job = _attempt(server, message)
+    if job is not None:
+        outcome = _batch_outcome(message)
+        server.admit(attempts.over(server.world, job.job_id, job.attempt, outcome, server.now))
+
+
+def _left(server: "Server", message: b.Left) -> None:
+    job = _attempt(server, message)
+    if job is not None:
+        if message.unenforced:
+            # Of a short attempt this is told with its end. Its pid alone is not worth an event.
+            hands = _hands(message)
+            server.admit(attempts.launched(server.world, job.job_id, job.attempt, hands, server.now))
+        server.admit(
+            attempts.left(
+                server.world,
+                job.job_id,
+                job.attempt,
+                _batch_outcome(message),
+                Usage(_bounded(message.cpu_s), int(_bounded(message.memory_peak_bytes))),
+                _ended_at(server, job, message.ended_at),
+                server.now,
+            )
+        )
+    # Whatever it says is committed by then, in this tick or long ago.
+    server.pending.forgotten.append(b.ForgetAttempt(message.job_id, message.attempt, message.token))
+
+
+def _batch_outcome(message: b.Over | b.Left) -> Outcome:
+    cause = _CAUSES.get(message.cause)
+    if cause is None:
+        log.warning("agent: job %d ended by %r, which nobody knows", message.job_id, message.cause[:40])
+        cause = Cause.LOST
+    outcome = _outcome(cause, message.exit_code, message.signal)
+    if cause is Cause.SELF and not outcome.is_known:
+        outcome = outcome._replace(cause=Cause.LOST)  # an end that nobody saw is not a failure of its own
+    return outcome
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, 0.0), float(RESOURCE_MAX)) if math.isfinite(value) else 0.0
+
+
+def _ended_at(server: "Server", job: Job, at: float) -> float:
+    """When it ended by the agent's clock, which is ours; a clock that was set meanwhile makes nothing end before its start."""
+    started_at = getattr(job.phase, "started_at", None) or job.submitted_at
+    return max(started_at, min(at, server.now.wall_s)) if math.isfinite(at) else server.now.wall_s
+
+
+def _scope_ending(server: "Server", message: m.ScopeEnding) -> None:
+    server.admit(attempts.scope_ending(server.world, server.now))
+
+
+def _want(server: "Server", message: b.Want) -> None:
+    server.pending.wanted += message.keys[:KEYS_MAX]
+
+
+_HEARERS: dict[type[Any], Callable[["Server", Any], None]] = {
+    m.Gone: _gone,
+    m.Lost: _lost,
+    m.ScopeEnding: _scope_ending,
+    b.Launched: _launched,
+    b.Over: _over,
+    b.Left: _left,
+    b.Want: _want,
+}

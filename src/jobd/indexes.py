@@ -1,0 +1,120 @@
+"""Sets of array indexes as runs, so that `--array=0-99999` costs what `--array=0` costs. Values only.
+
+Source: sbatch(1), --array: `1-10`, `1,3,5`, `1-9:2`, and `%limit` behind it.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import NamedTuple
+
+from jobd.errors import UsageError
+
+# (first, last, step): last is one of the run; a single index is (i, i, 1)
+Run = tuple[int, int, int]
+
+_PART = re.compile(r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?")
+
+
+class Indexes(NamedTuple):
+    """Indexes in ascending order, each once, as runs that do not overlap in what they span."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def count(self) -> int:  # type: ignore[override]  # tuple.count goes unused
+        """How many there are."""
+        return sum((last - first) // step + 1 for first, last, step in self.runs)
+
+    @property
+    def first(self) -> int:
+        """The lowest. There must be one."""
+        return self.runs[0][0]
+
+    @property
+    def last(self) -> int:
+        """The highest. There must be one."""
+        return self.runs[-1][1]
+
+    def has(self, index: int) -> bool:
+        """Whether it is one of them."""
+        return self._place(index) is not None
+
+    def each(self) -> Iterator[int]:
+        """All, ascending."""
+        for first, last, step in self.runs:
+            yield from range(first, last + 1, step)
+
+    def without(self, index: int) -> "Indexes":
+        """The others."""
+        place = self._place(index)
+        if place is None:
+            return self
+        first, last, step = self.runs[place]
+        left = []
+        for one, other in ((first, index - step), (index + step, last)):
+            if one <= other:
+                left.append((one, other, step if one < other else 1))
+        return Indexes((*self.runs[:place], *left, *self.runs[place + 1 :]))
+
+    def _place(self, index: int) -> int | None:
+        """Which run it is in. The runs are in order and apart, so only the last that begins before it can have it."""
+        place = bisect_right(self.runs, index, key=itemgetter(0)) - 1
+        if place < 0:
+            return None
+        first, last, step = self.runs[place]
+        return place if index <= last and (index - first) % step == 0 else None
+
+    @property
+    def text(self) -> str:
+        """As Slurm writes them: 0-9, 1-9:2, 1,3,5."""
+        parts = []
+        for first, last, step in self.runs:
+            if first == last:
+                parts.append(str(first))
+            elif step == 1:
+                parts.append(f"{first}-{last}")
+            elif last == first + step:
+                parts.append(f"{first},{last}")
+            else:
+                parts.append(f"{first}-{last}:{step}")
+        return ",".join(parts)
+
+
+def of(values: "Iterator[int] | list[int] | set[int]") -> Indexes:
+    """The indexes of these numbers, consecutive ones as one run."""
+    runs: list[Run] = []
+    for value in sorted(set(values)):
+        if runs and runs[-1][2] == 1 and runs[-1][1] == value - 1:
+            runs[-1] = (runs[-1][0], value, 1)
+        else:
+            runs.append((value, value, 1))
+    return Indexes(tuple(runs))
+
+
+def parse(text: str, *, index_max: int) -> Indexes:
+    """The indexes of `1-10,15` or `0-9:2`.
+
+    Raises:
+        UsageError: it is no list of indexes, or one is above `index_max`.
+    """
+    runs: list[Run] = []
+    for part in text.split(","):
+        found = _PART.fullmatch(part.strip())
+        if found is None:
+            raise UsageError(f"{text[:60]!r} is no list of array indexes (0-9, 1,3,5 or 0-9:2)")
+        first = int(found[1])
+        last = int(found[2]) if found[2] is not None else first
+        step = int(found[3]) if found[3] is not None else 1
+        if last < first or step < 1:
+            raise UsageError(f"{part.strip()!r} is no range of array indexes")
+        last = first + (last - first) // step * step
+        if last > index_max:
+            raise UsageError(f"array index {last} is above {index_max} (array_max in config.toml)")
+        runs.append((first, last, step if last > first else 1))
+    runs.sort()
+    if any(after[0] <= before[1] for before, after in zip(runs, runs[1:], strict=False)):
+        # Ranges that overlap are rare: then each index is looked at.
+        return of({index for run in runs for index in range(run[0], run[1] + 1, run[2])})
+    return Indexes(tuple(runs))

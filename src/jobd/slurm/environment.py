@@ -1,0 +1,213 @@
+"""The variables that a job and each task of its steps find, as Slurm sets them. Pure: facts in, names and values out.
+
+Source: sbatch(1), "output environment variables", and what real clients read (tests hold the list). SLURM_TASK_PID is not among them: only
+the process itself knows its number (the agent, or Srun for its tasks).
+"""
+
+from typing import NamedTuple
+
+from jobd.slurm.sizes import megabytes
+
+
+class JobFacts(NamedTuple):
+    """What is known of a job when an attempt of it starts. None and 0 mean: was not asked for."""
+
+    job_id: int
+    name: str
+    user: str
+    uid: int
+    gid: int
+    nb_proc: int
+    node: str
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    cluster: str = "local"
+    submit_dir: str = ""
+    submit_host: str = ""
+    ntasks: int | None = None
+    cpus_per_task: int | None = None
+    ntasks_per_node: int | None = None
+    memory_bytes: int = 0
+    memory_per_cpu_bytes: int = 0
+    gpus_asked: int = 0
+    gpus: tuple[int, ...] = ()  # the devices handed out
+    array_id: int | None = None
+    array_index: int | None = None
+    array_count: int = 0  # of the whole array, as it was submitted
+    array_min: int = 0
+    array_max: int = 0
+    array_step: int = 1
+    restarts: int = 0  # attempts before this one
+    started_at: float | None = None
+    time_limit_s: int | None = None
+    licenses: str = ""  # as asked: matlab:2
+    reservation: str = ""
+    dependency: str = ""
+    umask: int | None = None
+
+
+def job_variables(facts: JobFacts) -> dict[str, str]:
+    """The SLURM_* variables of a batch job (and of Srun's or Salloc's own allocation, less ENVIRONMENT)."""
+    job_id = str(facts.job_id)
+    cpus = str(facts.nb_proc)
+    variables = {
+        "ENVIRONMENT": "BATCH",
+        "SLURM_CLUSTER_NAME": facts.cluster,
+        "SLURM_CPUS_ON_NODE": cpus,
+        "SLURM_GTIDS": "0",
+        "SLURM_JOBID": job_id,
+        "SLURM_JOB_CPUS_PER_NODE": cpus,
+        "SLURM_JOB_GID": str(facts.gid),
+        "SLURM_JOB_ID": job_id,
+        "SLURM_JOB_NAME": facts.name,
+        "SLURM_JOB_NODELIST": facts.node,
+        "SLURM_JOB_NUM_NODES": "1",
+        "SLURM_JOB_UID": str(facts.uid),
+        "SLURM_JOB_USER": facts.user,
+        "SLURM_LOCALID": "0",
+        "SLURM_NNODES": "1",
+        "SLURM_NODEID": "0",
+        "SLURM_NODELIST": facts.node,
+        "SLURM_NODE_ALIASES": "(null)",
+        "SLURM_PROCID": "0",
+        "SLURM_SUBMIT_DIR": facts.submit_dir,
+        "SLURM_SUBMIT_HOST": facts.submit_host or facts.node,
+        "SLURM_TASKS_PER_NODE": str(_tasks(facts)),
+        "SLURM_TOPOLOGY_ADDR": facts.node,
+        "SLURM_TOPOLOGY_ADDR_PATTERN": "node",
+        "SLURMD_NODENAME": facts.node,
+    }
+    for name, value in (
+        ("SLURM_JOB_PARTITION", facts.partition),
+        ("SLURM_JOB_ACCOUNT", facts.account),
+        ("SLURM_JOB_QOS", facts.qos),
+        ("SLURM_JOB_LICENSES", facts.licenses),
+        ("SLURM_JOB_RESERVATION", facts.reservation),
+        ("SLURM_JOB_DEPENDENCY", facts.dependency),
+    ):
+        if value:
+            variables[name] = value
+    variables |= _asked(facts) | _array(facts) | gpu_variables(facts.gpus)
+    if facts.restarts > 0:
+        variables["SLURM_RESTART_COUNT"] = str(facts.restarts)
+    if facts.started_at is not None:
+        variables["SLURM_JOB_START_TIME"] = str(int(facts.started_at))
+        if facts.time_limit_s is not None:
+            variables["SLURM_JOB_END_TIME"] = str(int(facts.started_at) + facts.time_limit_s)
+    if facts.umask is not None:
+        variables["SLURM_UMASK"] = f"{facts.umask:04o}"
+    return variables
+
+
+def _tasks(facts: JobFacts) -> int:
+    if facts.ntasks is not None:
+        return facts.ntasks
+    return facts.ntasks_per_node or max(1, facts.nb_proc // (facts.cpus_per_task or 1))
+
+
+def _asked(facts: JobFacts) -> dict[str, str]:
+    """What exists only where it was asked for: scripts test for it."""
+    variables = {}
+    ntasks = facts.ntasks if facts.ntasks is not None else facts.ntasks_per_node
+    if ntasks is not None:
+        variables["SLURM_NTASKS"] = variables["SLURM_NPROCS"] = str(ntasks)
+    if facts.cpus_per_task is not None:
+        variables["SLURM_CPUS_PER_TASK"] = str(facts.cpus_per_task)
+    if facts.ntasks_per_node is not None:
+        variables["SLURM_NTASKS_PER_NODE"] = str(facts.ntasks_per_node)
+    if facts.memory_per_cpu_bytes:
+        variables["SLURM_MEM_PER_CPU"] = str(megabytes(facts.memory_per_cpu_bytes))
+    elif facts.memory_bytes:
+        variables["SLURM_MEM_PER_NODE"] = str(megabytes(facts.memory_bytes))
+    if facts.gpus_asked:
+        variables["SLURM_GPUS"] = str(facts.gpus_asked)
+    return variables
+
+
+def _array(facts: JobFacts) -> dict[str, str]:
+    if facts.array_id is None or facts.array_index is None:
+        return {}
+    return {
+        "SLURM_ARRAY_JOB_ID": str(facts.array_id),
+        "SLURM_ARRAY_TASK_ID": str(facts.array_index),
+        "SLURM_ARRAY_TASK_COUNT": str(facts.array_count),
+        "SLURM_ARRAY_TASK_MIN": str(facts.array_min),
+        "SLURM_ARRAY_TASK_MAX": str(facts.array_max),
+        "SLURM_ARRAY_TASK_STEP": str(facts.array_step),
+    }
+
+
+def gpu_variables(gpus: tuple[int, ...]) -> dict[str, str]:
+    """Those that tell programs which devices are theirs; none where none was handed out."""
+    if not gpus:
+        return {}
+    devices = ",".join(map(str, gpus))
+    return {
+        "SLURM_JOB_GPUS": devices,
+        "SLURM_GPUS_ON_NODE": str(len(gpus)),
+        "CUDA_VISIBLE_DEVICES": devices,
+        # Else CUDA counts from the fastest device, and our numbers, which are NVML's, would mean others.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "ROCR_VISIBLE_DEVICES": devices,
+        "GPU_DEVICE_ORDINAL": devices,
+    }
+
+
+def task_variables(
+    *,
+    step_id: int,
+    rank: int,
+    ntasks: int,
+    node: str,
+    cpus_per_task: int | None = None,
+    nb_proc: int | None = None,
+    umask: int | None = None,
+    job_id: int | None = None,
+) -> dict[str, str]:
+    """What a task of an Srun step finds besides its job's variables."""
+    variables = {
+        "SLURM_GTIDS": ",".join(map(str, range(ntasks))),
+        "SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1",
+        "SLURM_LOCALID": str(rank),
+        "SLURM_NODEID": "0",
+        "SLURM_NPROCS": str(ntasks),
+        "SLURM_NTASKS": str(ntasks),
+        "SLURM_PROCID": str(rank),
+        "SLURM_SRUN_COMM_HOST": "127.0.0.1",
+        "SLURM_STEPID": str(step_id),
+        "SLURM_STEP_ID": str(step_id),
+        "SLURM_STEP_NODELIST": node,
+        "SLURM_STEP_NUM_NODES": "1",
+        "SLURM_STEP_NUM_TASKS": str(ntasks),
+        "SLURM_STEP_TASKS_PER_NODE": str(ntasks),
+        "SLURM_TASKS_PER_NODE": str(ntasks),
+        "SLURMD_NODENAME": node,
+    }
+    if job_id is not None:
+        variables["SLURM_JOB_ID"] = variables["SLURM_JOBID"] = str(job_id)
+    if cpus_per_task is not None:
+        variables["SLURM_CPUS_PER_TASK"] = str(cpus_per_task)
+    if nb_proc is not None:
+        variables["SLURM_CPUS_ON_NODE"] = str(nb_proc)
+    if umask is not None:
+        variables["SLURM_UMASK"] = f"{umask:04o}"
+    return variables
+
+
+_EVERYTHING = JobFacts(
+    job_id=1, name="n", user="u", uid=0, gid=0, nb_proc=1, node="n", partition="p", account="a", qos="q",
+    ntasks=1, cpus_per_task=1, ntasks_per_node=1, memory_bytes=1, gpus_asked=1, gpus=(0,), array_id=1, array_index=1,
+    restarts=1, started_at=0.0, time_limit_s=1, licenses="l", reservation="r", dependency="d", umask=0,
+)  # fmt: skip
+
+# What was set for the job around a submission and says nothing of the new job. Its CUDA_VISIBLE_DEVICES and the like are among them:
+# they name devices that are another's by the time the new job runs.
+JOB_VARIABLES = frozenset(
+    {
+        *job_variables(_EVERYTHING),
+        *task_variables(step_id=0, rank=0, ntasks=1, node="n", cpus_per_task=1, nb_proc=1, umask=0, job_id=1),
+        "SLURM_MEM_PER_CPU",
+        "SLURM_TASK_PID",
+    }
+)

@@ -1,0 +1,346 @@
+"""Cancel, hold, release, requeue, suspend, resume, update: each on jobs, arrays, elements and filters, good and bad."""
+
+from typing import Any
+
+import pytest
+
+from daemon.houses import HELLO, House, batch, batch_id_range, left, over, rows, said, target
+from jobd.errors import UsageError
+from jobd.wire import batch as b
+from jobd.wire import messages as m
+
+
+def states(house: House) -> dict[int, str]:
+    return {number: row.state for number, row in rows(house).items()}
+
+
+def refused(answer: b.Affected) -> list[tuple[str, str]]:
+    return [(refusal.job, refusal.error) for refusal in answer.refused]
+
+
+def control(action: str, *jobs: int | str, **more: Any) -> b.Control:
+    return b.Control(target(*jobs), action, **more)
+
+
+# ---- cancel
+def test_cancel_ends_what_lives_and_names_what_does_not(house: House) -> None:
+    batch_id_range(house, "a", 3)
+    (answer,) = house.tick(b.Cancel(target(1, 3, 9, "1_2")))
+    assert answer.job_ids == [1, 3] and not answer.is_more
+    assert refused(answer) == [("9", "NoSuchJob"), ("1_2", "NoSuchJob")]
+    assert states(house) == {1: "COMPLETING", 2: "RUNNING"}
+    assert over(house, 3).cause == "deleted"
+
+
+def test_a_running_job_that_is_cancelled_is_killed_by_its_attempt(house: House) -> None:
+    house.tick(HELLO)
+    batch_id_range(house)
+    house.tick(b.Cancel(target(1)))
+    assert said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a")]
+    house.tick(left(house, 1, None, 15))
+    assert (over(house, 1).state, over(house, 1).signal) == ("CANCELLED", 15)
+
+
+def test_a_waiting_array_is_cancelled_as_one(house: House) -> None:
+    house.tick(m.SetLimits(0, 2))
+    batch_id_range(house, array=[[0, 99_999, 1]])
+    (answer,) = house.tick(b.Cancel(target(1)))
+    assert answer.job_ids == [1] and not house.world.jobs
+
+
+def test_the_number_of_an_array_means_all_its_elements(house: House) -> None:
+    batch_id_range(house, array=[[0, 4, 1]])
+    (answer,) = house.tick(b.Cancel(target(1)))
+    assert answer.job_ids == [1, 2, 3] and states(house) == {2: "COMPLETING", 3: "COMPLETING"}
+
+
+def test_elements_are_cancelled_alone(house: House) -> None:
+    batch_id_range(house, array=[[0, 9, 1]])
+    (answer,) = house.tick(b.Cancel(target("1_1", "1_[4-5]", "1_77")))
+    assert refused(answer) == [("1_77", "NoSuchJob")] and len(answer.job_ids) == 3
+    assert rows(house)[1].batch.tasks == "2-3,6-9"  # type: ignore[union-attr]
+    assert states(house) == {2: "RUNNING", 3: "COMPLETING", 1: "PENDING"}
+    (answer,) = house.tick(b.Cancel(target("1_[4-6]")))  # of a range those that are over are no mistake
+    assert not answer.refused and rows(house)[1].batch.tasks == "2-3,7-9"  # type: ignore[union-attr]
+
+
+def test_all_elements_that_wait_are_cancelled_as_one(house: House) -> None:
+    house.tick(m.SetLimits(0, 2))
+    batch_id_range(house, array=[[0, 49_999, 1]])
+    (answer,) = house.tick(b.Cancel(target("1_[0-49999]")))
+    assert answer.job_ids == [1] and not house.world.jobs
+
+
+def test_what_is_cancelled_may_be_chosen_by_conditions(house: House) -> None:
+    batch_id_range(house, "a", name="one")
+    batch_id_range(house, "b", name="two", nb_proc=2)
+    batch_id_range(house, "c", name="two", labels=[["comment", "x"]])
+    (answer,) = house.tick(b.Cancel(b.Target(names=["two"], states=["PENDING"])))
+    assert answer.job_ids == [2]
+    (answer,) = house.tick(b.Cancel(b.Target(users=["somebody"])))
+    assert answer.job_ids == [] and not answer.refused
+    (answer,) = house.tick(b.Cancel(b.Target(partitions=["main"], accounts=["me"], qos=["normal"])))
+    assert answer.job_ids == [1, 3]
+
+
+def test_a_long_list_is_cancelled_in_parts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.tick(m.SetLimits(0, 2))
+    batch_id_range(house, "a", 6000)
+    (first,) = house.tick(b.Cancel(b.Target(users=["me"])))
+    (second,) = house.tick(b.Cancel(b.Target(users=["me"])))
+    assert (len(first.job_ids), first.is_more) == (5000, True)
+    assert (len(second.job_ids), second.is_more) == (1000, False) and not house.world.jobs
+
+
+def test_what_is_ending_already_is_not_chosen_again(house: House) -> None:
+    batch_id_range(house, "a", 2)
+    house.tick(b.Cancel(target(1)))
+    (answer,) = house.tick(b.Cancel(b.Target(users=["me"])))
+    assert answer.job_ids == [2]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b.Cancel(b.Target()),
+        b.Cancel(b.Target(states=["NOSUCH"])),
+        b.Cancel(target(1), 65),
+        b.Cancel(target(1), -1),
+        b.Cancel(target(1), 9, "some"),
+        b.Cancel(b.Target([b.JobId(1)] * 10_001)),
+    ],
+)
+def test_a_cancel_that_makes_no_sense_is_refused(house: House, wrong: b.Cancel) -> None:
+    batch_id_range(house)
+    (answer,) = house.tick(wrong)
+    assert isinstance(answer, UsageError) and states(house) == {1: "RUNNING"}
+
+
+def test_a_range_that_makes_no_sense_is_refused_by_name(house: House) -> None:
+    batch_id_range(house, array=[[0, 9, 1]])
+    bad = b.Target([b.JobId(1, [[3, 1, 1]]), b.JobId(1, [[1]]), b.JobId(1, [[0, 1 << 50, 1]])])
+    (answer,) = house.tick(b.Cancel(bad))
+    assert [error for _, error in refused(answer)] == ["UsageError"] * 3 and not answer.job_ids
+
+
+# ---- signals
+@pytest.mark.parametrize(
+    ("scope", "told"), [("", "steps"), ("steps", "steps"), ("batch", "batch"), ("all", "all")]
+)
+def test_a_signal_goes_to_the_agent_and_ends_nothing(house: House, scope: str, told: str) -> None:
+    house.tick(HELLO)
+    batch_id_range(house)
+    house.submit("s", pid=60)
+    (answer,) = house.tick(b.Cancel(target(1, 2), 10, scope))
+    assert answer.job_ids == [1, 2] and states(house) == {1: "RUNNING", 2: "RUNNING"}
+    assert said(house, b.Signal) == [b.Signal(1, 1, 10, told), b.Signal(2, 0, 10, told)]
+
+
+def test_a_signal_to_one_that_waits_is_refused(house: House) -> None:
+    batch_id_range(house, "a", 3)
+    (answer,) = house.tick(b.Cancel(target(3), 10))
+    assert refused(answer) == [("3", "Refused")] and "does not run" in answer.refused[0].text
+
+
+def test_a_step_is_signalled_alone(house: House) -> None:
+    house.tick(HELLO)
+    batch_id_range(house)
+    house.tick(b.Cancel(b.Target([b.JobId(1, step_id=2)])))
+    assert said(house, b.Signal) == [b.Signal(1, 1, 15, "steps", 2)] and states(house) == {1: "RUNNING"}
+
+
+# ---- hold and release
+def test_a_held_job_does_not_start_until_it_is_released(house: House) -> None:
+    batch_id_range(house, is_held=True)
+    assert rows(house)[1].reason_code == "JobHeldUser"
+    (answer,) = house.tick(control("release", 1))
+    assert answer.job_ids == [1] and states(house) == {1: "RUNNING"}
+    (answer,) = house.tick(control("hold", 1, 7))
+    assert [name for name, _ in refused(answer)] == ["7", "1"] or refused(answer)
+
+
+def test_to_hold_an_array_means_what_still_waits_of_it(house: House) -> None:
+    batch_id_range(house, array=[[0, 4, 1]])
+    (answer,) = house.tick(control("hold", 1))
+    assert answer.job_ids == [1] and not answer.refused
+    house.tick(left(house, 2), left(house, 3))
+    assert states(house) == {1: "PENDING"}
+
+
+def test_an_element_is_held_alone(house: House) -> None:
+    house.tick(m.SetLimits(0, 2))
+    batch_id_range(house, array=[[0, 2, 1]])
+    house.tick(control("hold", "1_0"))
+    house.tick(m.SetLimits(4, 4))
+    assert sorted(row.state for row in rows(house).values()) == ["PENDING", "RUNNING", "RUNNING"]
+
+
+# ---- requeue
+def test_a_requeued_job_is_ended_and_runs_again_under_its_number(house: House) -> None:
+    house.tick(HELLO)
+    batch_id_range(house)
+    (answer,) = house.tick(control("requeue", 1))
+    assert answer.job_ids == [1] and said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a")]
+    said(house, b.Launch)
+    house.tick(left(house, 1, None, 15))
+    (again,) = said(house, b.Launch)
+    assert (again.job_id, again.attempt) == (1, 2) and states(house) == {1: "RUNNING"}
+    house.journal.close()
+    house.start()
+    assert house.world.jobs[1].attempt == 2
+
+
+def test_a_job_that_must_not_is_not_requeued(house: House) -> None:
+    batch_id_range(house, is_requeueable=False)
+    (answer,) = house.tick(control("requeue", 1))
+    assert len(answer.refused) == 1 and states(house) == {1: "RUNNING"}
+
+
+def test_a_job_may_be_held_after_it_is_requeued(house: House) -> None:
+    batch_id_range(house)
+    house.tick(control("requeue", 1, is_held_after=True))
+    house.tick(left(house, 1, None, 15))
+    assert rows(house)[1].reason_code == "JobHeldUser"
+    house.journal.close()
+    house.start()
+    assert rows(house)[1].reason_code == "JobHeldUser"
+
+
+# ---- suspend and resume
+def test_a_suspended_job_is_stopped_and_its_procs_are_free(house: House) -> None:
+    house.tick(HELLO)
+    batch_id_range(house, nb_proc=2, time_limit_s=60)
+    batch_id_range(house, "b", nb_proc=2)
+    house.ear.told.clear()
+    (answer,) = house.tick(control("suspend", 1))
+    assert answer.job_ids == [1] and states(house) == {2: "RUNNING", 1: "SUSPENDED"}
+    (change,) = said(house, b.Change)
+    assert (change.job_id, change.attempt, change.is_paused, change.paused_s) == (1, 1, True, 0.0)
+    house.seconds = 30
+    house.tick(control("resume", 1))
+    (change,) = said(house, b.Change)
+    assert (change.is_paused, change.paused_s, change.time_limit_s) == (False, 30.0, 60)
+    assert states(house)[1] == "RUNNING"
+    (answer,) = house.tick(control("resume", 1))
+    assert len(answer.refused) == 1
+
+
+def test_an_agent_that_comes_hears_that_a_job_is_stopped(house: House) -> None:
+    batch_id_range(house)
+    house.tick(control("suspend", 1))
+    house.tick(HELLO)
+    (change,) = said(house, b.Change)
+    assert change.is_paused
+
+
+@pytest.mark.parametrize("action", ["", "explode", "HOLD"])
+def test_an_action_that_is_none_is_refused(house: House, action: str) -> None:
+    batch_id_range(house)
+    (answer,) = house.tick(control(action, 1))
+    assert isinstance(answer, UsageError) and "\n" not in str(answer)
+
+
+# ---- update
+def test_a_waiting_job_can_ask_for_something_else(house: House) -> None:
+    house.tick(m.SetLimits(0, 2))
+    batch_id_range(house)
+    change = b.Update(
+        target(1),
+        name="new",
+        priority=9,
+        time_limit_s=60,
+        memory_bytes=1 << 20,
+        nb_proc=2,
+        begin_at=house.server.now.wall_s + 50,
+        labels=[["comment", "why"]],
+    )
+    (answer,) = house.tick(change)
+    assert answer == b.Affected([1])
+    for _ in range(2):
+        row = rows(house)[1]
+        assert (row.name, row.priority, row.time_limit_s, row.nb_proc) == ("new", 9, 60, 2)
+        assert row.batch is not None and row.batch.memory_bytes == 1 << 20 and row.reason_code == "BeginTime"
+        assert ["comment", "why"] in row.batch.labels and ["partition", "main"] in row.batch.labels
+        house.journal.close()
+        house.start()
+
+
+def test_a_running_jobs_agent_hears_of_its_new_limits(house: House) -> None:
+    house.tick(HELLO)
+    batch_id_range(house, time_limit_s=60)
+    house.ear.told.clear()
+    house.tick(b.Update(target(1), time_limit_add_s=30, nb_proc=2))
+    (change,) = said(house, b.Change)
+    assert (change.attempt, change.time_limit_s, change.cpus) == (1, 90, [0, 1])
+    house.tick(b.Update(target(1), time_limit_s=0))
+    assert said(house, b.Change)[0].time_limit_s is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"nb_proc": 0},
+        {"name": ""},
+        {"time_limit_s": -1},
+        {"time_limit_s": 5, "time_limit_add_s": 5},
+        {"dependency": "nonsense"},
+        {"memory_bytes": -1},
+        {"begin_at": float("inf")},
+        {"labels": [["x"]]},
+        {"array_limit": -1},
+        {"priority": 1 << 31},
+    ],
+)
+def test_an_update_that_makes_no_sense_is_refused(house: House, wrong: dict[str, Any]) -> None:
+    batch_id_range(house)
+    (answer,) = house.tick(b.Update(target(1), **wrong))
+    assert isinstance(answer, UsageError)
+
+
+def test_an_update_that_cannot_be_is_refused_by_name(house: House) -> None:
+    batch_id_range(house)
+    (answer,) = house.tick(b.Update(target(1, 7), nb_proc=99))
+    assert {name for name, _ in refused(answer)} == {"1", "7"} and rows(house)[1].nb_proc == 1
+    (answer,) = house.tick(b.Update(target(1), time_limit_add_s=60))
+    assert "no time limit" in answer.refused[0].text
+
+
+# ---- dependencies
+def test_a_job_waits_for_another_also_over_a_restart(house: House) -> None:
+    batch_id_range(house)
+    batch_id_range(house, "b", dependency="afterok:1")
+    assert rows(house)[2].reason_code == "Dependency"
+    house.journal.close()
+    house.start()
+    house.tick(left(house, 1, 0))
+    assert states(house) == {2: "RUNNING"}
+
+
+def test_what_is_over_is_known_to_those_who_come_later(house: House) -> None:
+    batch_id_range(house, "a", 2)
+    house.tick(left(house, 1, 0), left(house, 2, 1))
+    batch_id_range(house, "b", dependency="afterok:1")
+    batch_id_range(house, "c", dependency="afterok:2")
+    assert (states(house)[3], rows(house)[4].reason_code) == ("RUNNING", "DependencyNeverSatisfied")
+
+
+def test_what_ends_in_this_very_tick_is_known_too(house: House) -> None:
+    batch_id_range(house)
+    house.tick(left(house, 1, 0), batch("b", dependency="afterok:1"))
+    assert states(house) == {2: "RUNNING"}
+
+
+def test_one_that_can_never_start_is_cancelled_if_it_wants_that(house: House) -> None:
+    batch_id_range(house)
+    batch_id_range(house, "b", dependency="afterok:1", is_killed_on_invalid=True)
+    batch_id_range(house, "c", dependency="afterany:2")
+    house.tick(left(house, 1, 1))
+    assert over(house, 2).state == "CANCELLED" and states(house) == {3: "RUNNING"}
+
+
+def test_ten_thousand_may_wait_for_one(house: House) -> None:
+    batch_id_range(house)
+    batch_id_range(house, "b", 10_000, dependency="afterok:1")
+    house.tick(left(house, 1, 0))
+    assert len(house.world.waiting) == 9_998 and not house.world.gated
