@@ -6,6 +6,7 @@ Source: sbatch(1), --array: `1-10`, `1,3,5`, `1-9:2`, and `%limit` behind it.
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -114,7 +115,7 @@ def parse(text: str, *, index_max: int) -> Indexes:
             raise UsageError(f"array index {last} is above {index_max} (array_max in config.toml)")
         runs.append((first, last, step if last > first else 1))
     runs.sort()
-    if any(after[0] <= before[1] for before, after in zip(runs, runs[1:], strict=False)):
+    if any(after[0] <= before[1] for before, after in pairwise(runs)):
         # Ranges that overlap are rare: then each index is looked at.
         return of({index for run in runs for index in range(run[0], run[1] + 1, run[2])})
     return Indexes(tuple(runs))

@@ -17,7 +17,7 @@ from jobd.agent.cgroup import Groups
 from jobd.agent.loop import Agent
 from jobd.agent.processes import boot_id
 from jobd.agent.reaping import become_subreaper
-from jobd.agent.spawn import Spawner
+from jobd.agent.spawn import Spawner, keep_descriptors
 from jobd.wire import batch as b
 from jobd.wire import codec
 from jobd.wire import messages as m
@@ -52,6 +52,7 @@ class Hands:
         self.folder = folder
         self.groups = groups
         self.link = Link()
+        self._gates: list[int] = []
         self.server_id = SERVER + os.urandom(6).hex()
         self.reader, self._writer = socket.socketpair()
         for one in (self.reader, self._writer):
@@ -59,6 +60,7 @@ class Hands:
         self._old_handler = signal.signal(signal.SIGCHLD, lambda *_: None)
         self._old_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         become_subreaper()
+        keep_descriptors()
         self.start()
 
     def start(self) -> None:
@@ -90,6 +92,8 @@ class Hands:
         signal.signal(signal.SIGCHLD, self._old_handler)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         self.book.close()
+        for descriptor in self._gates:
+            os.close(descriptor)
         self.reader.close()
         self._writer.close()
         os.umask(0o022)
@@ -167,17 +171,17 @@ class Hands:
 
     def run(self, job_id: int, argv: list[str], **fields: Any) -> b.Left:
         """Launch, and wait for the end."""
-        self.launch(job_id, argv, **fields)
-        return self.left(job_id)
+        launch = self.launch(job_id, argv, **fields)
+        return self.left(job_id, launch.attempt)
 
     def sh(self, job_id: int, text: str, **fields: Any) -> b.Left:
         """Launch a shell command, and wait for the end."""
         return self.run(job_id, ["/bin/sh", "-c", text], **fields)
 
-    def left(self, job_id: int) -> b.Left:
-        """The end of a job, when it has come."""
-        self.until(lambda: self.all_of(b.Left, job_id))
-        return self.all_of(b.Left, job_id)[-1]
+    def left(self, job_id: int, attempt: int = 1) -> b.Left:
+        """The end of an attempt, when it has come."""
+        self.until(lambda: any(one.attempt == attempt for one in self.all_of(b.Left, job_id)))
+        return [one for one in self.all_of(b.Left, job_id) if one.attempt == attempt][-1]
 
     def launched(self, job_id: int) -> b.Launched:
         """That a job runs, when it was said."""
@@ -187,6 +191,13 @@ class Hands:
     def all_of(self, kind: type[T], job_id: int) -> list[T]:
         """What was said of a job in messages of one kind."""
         return [one for one in self.link.said if isinstance(one, kind) and one.job_id == job_id]  # type: ignore[attr-defined]
+
+    def gate(self, name: str) -> Callable[[str], None]:
+        """A FIFO in the folder, from which a job reads a line (`read x < name`) that comes when this is called with it."""
+        os.mkfifo(self.folder / name)
+        descriptor = os.open(self.folder / name, os.O_RDWR | os.O_CLOEXEC)
+        self._gates.append(descriptor)
+        return lambda line: os.write(descriptor, f"{line}\n".encode()) and None
 
     # ---- what is to be seen
     def output(self, job_id: int) -> str:

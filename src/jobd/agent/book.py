@@ -102,14 +102,17 @@ class Book:
         """Its end is committed by the server."""
         if self._records.pop(key, None) is None:
             return
-        self.forgotten[key] = token
-        if len(self.forgotten) > FORGOTTEN_MAX:
-            del self.forgotten[next(iter(self.forgotten))]
+        self._remember(key, token)
         self._note(None, ["forgot", *key, token])
 
     def close(self) -> None:
         """Write no more."""
         os.close(self._descriptor)
+
+    def _remember(self, key: Key, token: str) -> None:
+        self.forgotten[key] = token
+        if len(self.forgotten) > FORGOTTEN_MAX:
+            del self.forgotten[next(iter(self.forgotten))]
 
     def _note(self, key: Key | None, record: list[Any]) -> None:
         """What has happened already: if it cannot be written now it is with the next that can be."""
@@ -173,7 +176,7 @@ class Book:
             elif kind == "forgot":
                 entries.pop(key, None)
                 self._records.pop(key, None)
-                self.forgotten[key] = rest[0]
+                self._remember(key, rest[0])
             elif kind == "begin":
                 entries[key] = Entry(codec.build(b.Launch, rest[0]), float(rest[1]))
                 self._records[key] = [codec.pack(record)]
@@ -184,6 +187,7 @@ class Book:
             # No process of another boot lives. The server knows that too; only ends are news to it.
             entries = {key: entry for key, entry in entries.items() if entry.left is not None}
             self._records = {key: self._records[key] for key in entries}
+            self.forgotten.clear()
         return list(entries.values())
 
 

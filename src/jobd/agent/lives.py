@@ -78,7 +78,7 @@ class Lives:
         """A child of ours runs."""
         now_s = time.monotonic()
         self._add(attempt)
-        self._children.add(attempt.pid, attempt.key)
+        self._children.add(attempt.pid, attempt.key, attempt.launch.server_id)
         self._untold.append((now_s + TELL_AFTER_S, attempt))
         if self._groups is not None and attempt.group is None:
             self._ungrouped.append((now_s + GROUP_AFTER_S, attempt))
@@ -90,7 +90,7 @@ class Lives:
         """The main process of an earlier agent's attempt lives; `attempt.pidfd` is open."""
         assert attempt.pidfd is not None
         self._add(attempt)
-        self._children.adopt(attempt.pid, attempt.key)
+        self._children.adopt(attempt.pid, attempt.key, attempt.launch.server_id)
         self._mains[attempt.pidfd] = attempt
         self._poller.register(attempt.pidfd, zmq.POLLIN)
         grouping.note_unenforced(attempt, self._processors)
@@ -355,7 +355,7 @@ class Lives:
             for over in self._memory.look(now_s):
                 text = f"it used {over.used_bytes >> 20} MB of memory, of {over.limit_bytes >> 20} MB"
                 self.end_for(self.attempts[over.key], Cause.OUT_OF_MEMORY, 0.0, text)
-                self._memory.remove(over.key)
+                self.attempts[over.key].meter.saw_memory(self._memory.remove(over.key))
 
     def _set_deadlines(self, attempt: Attempt) -> None:
         limit_at_s = attempt.limit_at_s

@@ -23,7 +23,7 @@ from jobd.agent.cgroup import Groups
 from jobd.agent.loop import Agent
 from jobd.agent.processes import boot_id
 from jobd.agent.reaping import become_subreaper
-from jobd.agent.spawn import Spawner
+from jobd.agent.spawn import Spawner, keep_descriptors
 from jobd.errors import EXIT_REFUSED, JobdError
 from jobd.limits import AGENT_BYTES_MAX
 
@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         os.chdir("/")  # a folder that somebody is in cannot be unmounted
         for descriptor in (0, 1, 2):
             _make_sure(descriptor)
+        keep_descriptors()
         signals = _Signals()
         nofile_soft = _raise_nofile()
         become_subreaper()

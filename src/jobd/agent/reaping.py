@@ -8,10 +8,12 @@ import ctypes
 import logging
 import os
 import resource
+import time
 from typing import NamedTuple
 
 from jobd.agent.book import Key
 from jobd.agent.processes import exit_status, look_up, read_environment
+from jobd.agent.tree import EMPTY_LOOKS, EMPTY_PAUSE_S
 
 log = logging.getLogger("jobd.agent")
 
@@ -35,8 +37,10 @@ class Children:
     def __init__(self) -> None:
         self.mains: dict[int, Key] = {}
         self._sessions: dict[int, Key] = {}  # of every main process whose attempt has not left
+        self._servers: dict[Key, str] = {}  # of each attempt that has not left
         self._owners: dict[int, Key] = {}  # others, as far as it is known whose they are
         self._possible: dict[int, set[Key]] = {}  # others without a mark, and whose they may be
+        self._bare: set[int] = set()  # others that were started with an empty environment
         self._pid = os.getpid()
         self._file: int | None = None
         try:
@@ -49,18 +53,21 @@ class Children:
         if self._file is not None:
             os.close(self._file)
 
-    def add(self, pid: int, key: Key) -> None:
+    def add(self, pid: int, key: Key, server_id: str) -> None:
         """A main process was started."""
-        self.mains[pid] = self._sessions[pid] = key
+        self.mains[pid] = key
+        self.adopt(pid, key, server_id)
 
-    def adopt(self, pid: int, key: Key) -> None:
+    def adopt(self, pid: int, key: Key, server_id: str) -> None:
         """A main process of an earlier agent: no child of ours, but its session is known by it."""
         self._sessions[pid] = key
+        self._servers[key] = server_id
 
     def drop(self, pid: int, key: Key) -> None:
         """Nothing of that attempt lives."""
         if self._sessions.get(pid) == key:
             del self._sessions[pid]
+        self._servers.pop(key, None)
         for possible in self._possible.values():
             possible.discard(key)
 
@@ -77,6 +84,7 @@ class Children:
             main = self.mains.pop(pid, None)
             other = self._owners.pop(pid, None)
             self._possible.pop(pid, None)
+            self._bare.discard(pid)
             reaped.append(Reaped(pid, main or other, main is not None, status, usage))
 
     def others(self) -> list[int]:
@@ -102,7 +110,7 @@ class Children:
         pids = self.others()
         for pid in pids:
             if pid not in self._owners:
-                self._find_owner(pid, key, living)
+                self._find_owner(pid, living)
         return any(self._owners.get(pid) == key or self._possible.get(pid) == {key} for pid in pids)
 
     def roots_of(self, key: Key) -> list[int]:
@@ -110,26 +118,19 @@ class Children:
         own = [pid for pid, owner in self._owners.items() if owner == key]
         return own + [pid for pid, possible in self._possible.items() if possible == {key}]
 
-    def strangers(self, living: set[Key]) -> list[tuple[int, Key | None]]:
-        """Children that are of no attempt that lives: (pid, whose it was)."""
-        found: list[tuple[int, Key | None]] = [
-            (pid, owner) for pid, owner in self._owners.items() if owner not in living
-        ]
-        return found + [(pid, None) for pid, possible in self._possible.items() if not possible]
-
-    def _find_owner(self, pid: int, key: Key, living: set[Key]) -> None:
+    def _find_owner(self, pid: int, living: set[Key]) -> None:
         """By its session, else by its mark, else by who else is there."""
         try:
             owner = self._sessions.get(os.getsid(pid))
         except ProcessLookupError:
             return
-        if owner is None:
-            variables = read_environment(pid)
-            owner = mark_of(variables or frozenset())
+        if owner is None and pid not in self._bare:
+            variables = _environment(pid)
+            owner = mark_of(variables)
+            if owner is not None and f"JOBD_SERVER={self._servers.get(owner)}".encode() not in variables:
+                owner = None  # a server inside a job has jobs of the same numbers
             if not variables:
-                # In the middle of an execve(2), or started with nothing: looked at again by those who end this attempt.
-                self._possible[pid] = {key}
-                return
+                self._bare.add(pid)
         if owner is not None:
             self._owners[pid] = owner
             self._possible.pop(pid, None)
@@ -163,6 +164,16 @@ def status_of_stranger(pid: int, start_ticks: int, pidfd: int | None) -> int | N
     if status is None and pidfd is not None:
         status = exit_status(pidfd)  # reaped between the two
     return status
+
+
+def _environment(pid: int) -> frozenset[bytes]:
+    """As it was started with; one in the middle of an execve(2) has none for a moment, so that is looked at again."""
+    for _ in range(EMPTY_LOOKS):
+        variables = read_environment(pid)
+        if variables is None or variables:
+            return variables or frozenset()
+        time.sleep(EMPTY_PAUSE_S)
+    return frozenset()
 
 
 def is_unreaped(pid: int, start_ticks: int) -> bool:

@@ -122,6 +122,16 @@ class Spawner:
         return Spawned(done, before if before == after else _start_ticks(done), unenforced)
 
 
+def keep_descriptors() -> None:
+    """No job inherits what the agent was started with: files and sockets of a terminal, a server, a test."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)
+        except OSError:
+            continue  # that of the list itself
+
+
 def with_variables(environment: dict[str, str], launch: Launch) -> dict[str, str]:
     """The environment of the job: what was captured, the server's variables over it, the marker over all.
 

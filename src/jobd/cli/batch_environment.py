@@ -11,23 +11,12 @@ from jobd.cli.batch_options import Chosen
 from jobd.cli.option_values import value
 from jobd.errors import UsageError
 from jobd.limits import ENVIRONMENT_BYTES_MAX
-from jobd.slurm.environment import JOB_VARIABLES
+from jobd.slurm.environment import without_job as without_job
 from jobd.slurm.options import Export, parse_export
 from jobd.wire.blobs import pack_environment, unpack_environment
 
 Variables = dict[bytes, bytes]
 
-# Of the job around us; the new job gets its own.
-OF_JOBD = (
-    b"JOBD_JOB_ID",
-    b"JOBD_SERVER",
-    b"JOBD_ATTEMPT",
-    b"JOBD_STEP_ID",
-    b"JOBD_NB_PROC",
-    b"NB_PROC",
-    b"JOBD_TOKEN",
-)
-DEVICES = (b"CUDA_VISIBLE_DEVICES", b"CUDA_DEVICE_ORDER", b"ROCR_VISIBLE_DEVICES", b"GPU_DEVICE_ORDINAL")
 LOGIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -59,29 +48,6 @@ def environment_of(chosen: Chosen, variables: Variables) -> bytes:
             f"an environment of {len(data)} bytes: at most {ENVIRONMENT_BYTES_MAX} (--export=NONE sends none)"
         )
     return data
-
-
-def without_job(variables: Mapping[bytes, bytes]) -> Variables:
-    """The variables, less those that a job around us was given for itself."""
-    kept = dict(variables)
-    if b"JOBD_JOB_ID" not in kept and b"SLURM_JOB_ID" not in kept:
-        return kept
-    count = kept.get(b"JOBD_NB_PROC")
-    devices = kept.get(b"SLURM_JOB_GPUS")
-    for name in JOB_VARIABLES:
-        key = name.encode()
-        if key not in DEVICES:
-            kept.pop(key, None)
-    if devices is not None and kept.get(b"CUDA_VISIBLE_DEVICES") == devices:
-        for key in DEVICES:
-            kept.pop(key, None)
-    if count is not None:
-        # OMP_NUM_THREADS, GOMAXPROCS and their like, where they have the number that the job around us was given.
-        for key in [key for key in kept if key.endswith((b"_THREADS", b"PROCS")) and kept[key] == count]:
-            del kept[key]
-    for key in OF_JOBD:
-        kept.pop(key, None)
-    return kept
 
 
 def exported(export: Export, variables: Mapping[bytes, bytes]) -> Variables:

@@ -130,24 +130,14 @@ def _status(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace) -> int:
     """Every setting as it is, with what it means; this is also the form of config.toml."""
     from jobd import paths
-    from jobd.settings import SETTINGS, load
+    from jobd.settings import SETTINGS, load, toml_of
 
     config = load(paths.config_file())
     print(f"# {paths.config_file()}")
     for key, setting in SETTINGS.items():
         print(f"\n# {setting.meaning}")
-        print(f"{key} = {_toml(getattr(config, key))}")
+        print(f"{key} = {toml_of(getattr(config, key))}")
     return 0
-
-
-def _toml(value: object) -> str:
-    import json
-
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(str.__str__(getattr(value, "value", value)))
-    return json.dumps(value)
 
 
 # ---- putting things in place

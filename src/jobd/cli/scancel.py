@@ -181,7 +181,11 @@ def _signal(chosen: Chosen, words: Sequence[str], *, has_steps: bool) -> tuple[i
 
 
 def cancel(client: Client, asked: Asked) -> int:
-    """Do it; 1 if one of the jobs is not there."""
+    """Do it; 1 if one of the jobs cannot be ended or signalled.
+
+    A job that is over, or not known, is as cancelled as it can be: that is no failure, and only a person is told of it. Programs that
+    drive Slurm rely on it (scancel(1) of 22.05 and later).
+    """
     verb = f"Sending signal {asked.signal} to" if asked.signal else "Terminating"
     request = b.Cancel(asked.target, asked.signal, asked.scope)
     if asked.is_verbose:
@@ -194,8 +198,9 @@ def cancel(client: Client, asked: Asked) -> int:
             for number in affected.job_ids:
                 say(f"{PROGRAM}: {verb} job {number}")
         for refusal in affected.refused:
-            code = EXIT_REFUSED
-            if not asked.is_quiet:
+            is_gone = refusal.error == NoSuchJob.__name__ and not asked.signal
+            code = code if is_gone else EXIT_REFUSED
+            if asked.is_verbose or not (asked.is_quiet or (is_gone and not sys.stderr.isatty())):
                 say(f"{PROGRAM}: error: Kill job error on job id {refusal.job}: {_why(refusal)}")
         # A signal is sent once, to however many.
         if not affected.is_more or asked.signal:

@@ -72,7 +72,8 @@ def tasks_of(row: JobRow) -> tuple[int, int]:
     batch = row.batch
     each = (batch.cpus_per_task if batch is not None else None) or 1
     asked = batch.ntasks if batch is not None else None
-    return asked or max(1, row.nb_proc // each), each
+    most = max(1, row.nb_proc // each)
+    return min(asked or most, most), each
 
 
 def _what(row: JobRow) -> list[str]:

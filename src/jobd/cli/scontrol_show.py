@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jobd.cli import render, selection, tres
 from jobd.cli import slurm_values as v
-from jobd.cli.listing import MIN_JOB_AGE_S, once_each, rows_of, steps_of
+from jobd.cli.listing import MIN_JOB_AGE_S, my_name, once_each, rows_of, steps_of
 from jobd.client import Client
 from jobd.errors import NoSuchJob, Refused, UsageError
 from jobd.slurm import blocks, hostlist, states
@@ -22,8 +22,9 @@ SLURM_VERSION = "22.05.8"  # whose commands ours are made after
 class Look(NamedTuple):
     """How it is shown."""
 
-    is_one_line: bool
-    is_detailed: bool
+    is_one_line: bool = False
+    is_detailed: bool = False
+    connect: Callable[[], Client] = Client
 
 
 def show(words: Sequence[str], look: Look) -> None:
@@ -53,7 +54,7 @@ def _jobs(words: list[str], look: Look) -> None:
     from jobd.cli import scontrol_job
 
     jobs = selection.parse_all(words)
-    rows = find(Client(), jobs)
+    rows = find(look.connect(), jobs)
     if not rows:
         print("No jobs in the system")
     now_s = time.time()
@@ -85,7 +86,7 @@ def _steps(words: list[str], look: Look) -> None:
     from jobd.cli import scontrol_job
 
     jobs = selection.parse_all(words)
-    client = Client()
+    client = look.connect()
     rows = find(client, [job._replace(step_id=None) for job in jobs])
     rows = [row for row in rows if row.started_at is not None]
     steps = steps_of(client, [row.job_id for row in rows]) if rows else {}
@@ -103,13 +104,13 @@ def _steps(words: list[str], look: Look) -> None:
 
 
 # ---- the machine
-def _ask() -> Node:
-    node: Node = Client().request(AskNode())
+def _ask(look: Look) -> Node:
+    node: Node = look.connect().request(AskNode())
     return node
 
 
 def _nodes(words: list[str], look: Look) -> None:
-    node = _ask()
+    node = _ask(look)
     for name in [name for word in words for name in hostlist.expand(word)]:
         if name not in (node.name, "localhost"):
             raise Refused(f"Node {name[:60]} not found (there is {node.name})")
@@ -144,7 +145,7 @@ def node_lines(node: Node, now_s: float) -> list[str]:
 
 
 def _partitions(words: list[str], look: Look) -> None:
-    node = _ask()
+    node = _ask(look)
     for word in words:
         if word not in node.partitions:
             raise Refused(f"Partition {word[:60]} not found (there is {', '.join(node.partitions)})")
@@ -172,7 +173,7 @@ def partition_lines(name: str, node: Node) -> list[str]:
 
 
 def _config(words: list[str], look: Look) -> None:
-    node = _ask()
+    node = _ask(look)
     print(f"Configuration data as of {v.format_time(time.time(), '')}")
     sys.stdout.write(blocks.settings([(key, render.printable(value)) for key, value in config_pairs(node)]))
     print("\nSettings of jobd (config.toml)")
@@ -199,12 +200,12 @@ def config_pairs(node: Node) -> list[tuple[str, str]]:
         ("SelectType", "select/jobd"),
         ("SLURM_VERSION", SLURM_VERSION),
         ("SlurmctldHost[0]", f"{node.name}(127.0.0.1)"),
-        ("SlurmUser", f"{render.printable(os.environ.get('USER', ''))}({os.getuid()})"),
+        ("SlurmUser", f"{render.printable(my_name())}({os.getuid()})"),
     ]
 
 
 def _licenses(words: list[str], look: Look) -> None:
-    known = tres.node_licenses(_ask())
+    known = tres.node_licenses(_ask(look))
     for word in words:
         if word not in [name for name, _, _ in known]:
             raise Refused(f"License {word[:60]} not found")

@@ -22,7 +22,7 @@ from jobd.wire.messages import JobRow
 
 NICE_STEP = 100  # of a Nice without a number
 
-_WORD = re.compile(r"([A-Za-z_/-]+)(\+=|-=|=)(.*)|([A-Za-z]+)", re.DOTALL)
+_WORD = re.compile(r"([A-Za-z_/-]+?)(\+=|-=|=)(.*)|([A-Za-z]+)", re.DOTALL)
 
 # Key of scontrol → name of the label under which it is kept.
 _LABELS = {

@@ -25,7 +25,7 @@ NODE_FORMAT = "%#N %.6D %#P %6t"
 LONG_NODE_FORMAT = "%#N %.6D %#P %.11T %.4c %.8z %.6m %.8d %.6w %.8f %20E"
 REASON_FORMAT = "%20E %9u %19H %N"
 PARTITION_WIDTH = 9  # of the header PARTITION
-NODE_WIDTH = 10  # Slurm's least
+NODE_WIDTH = 9  # of the least that Slurm gives to NODELIST
 
 TABLE = Table(
     (
@@ -34,7 +34,7 @@ TABLE = Table(
         Option("long", "l", help="more of it"),
         Option("list-reasons", "R", help="why the machine takes no jobs"),
         Option("noheader", "h", help="without the line of names"),
-        Option("format", "o", REQUIRED, "FORMAT", "Slurm's: %[.][width]letter, as in '%P %t %C'"),
+        Option("format", "o", REQUIRED, "FORMAT", "Slurm's: %%[.][width]letter, as in '%%P %%t %%C'"),
         Option("Format", "O", REQUIRED, "NAMES", "Slurm's: name[:[.][width]], as in Partition,CPUsState"),
         Option("partition", "p", REQUIRED, "LIST", "of these partitions"),
         Option("nodes", "n", REQUIRED, "LIST", "of these nodes"),

@@ -11,6 +11,7 @@ from jobd.slurm import states
 from jobd.slurm.times import Wall, Zone, stamp
 from jobd.wire.messages import JobRow
 
+WRAP = "wrap"  # in the place of a script's name where there was none
 NULL = "(null)"  # what Slurm prints where nothing of the kind was asked for
 LAUNCH_SIGNAL = 53  # what Slurm gives as the "signal" of a job that could not be launched …
 MEMORY_SIGNAL = 125  # … and of one that took too much memory
@@ -229,7 +230,9 @@ def dependency(row: JobRow) -> str:
 
 
 def command_line(row: JobRow) -> str:
-    """The command or the script with its arguments; "" where nothing was given but text."""
+    """The command or the script with its arguments; "" of a --wrap, which has neither."""
+    if row.batch is not None and row.batch.has_script and row.command == [WRAP]:
+        return ""
     return " ".join(row.command)
 
 

@@ -68,7 +68,11 @@ TABLE = Table(
         ),
         Option("noheader", "h", help="only the jobs, without the two lines above them"),
         Option(
-            "format", "o", REQUIRED, "FORMAT", "Slurm's: %[.][width]letter, as in '%.18i %.8j %.2t %.10M %R'"
+            "format",
+            "o",
+            REQUIRED,
+            "FORMAT",
+            "Slurm's: %%[.][width]letter, as in '%%.18i %%.8j %%.2t %%.10M %%R'",
         ),
         Option(
             "Format",

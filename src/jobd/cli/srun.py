@@ -2,16 +2,44 @@
 (srun_job.py).
 """
 
+import argparse
 import os
 import signal
 from collections.abc import Sequence
 
 from jobd import __version__
 from jobd.cli import allocation
-from jobd.cli.main import run
+from jobd.cli.getopt import fill_parser
+from jobd.cli.main import Parser, run
 from jobd.cli.srun_call import PROGRAM, Call
-from jobd.cli.srun_options import build_parser, read, step_options
+from jobd.cli.srun_options import TABLE, read, step_options
 from jobd.errors import UsageError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of Srun, for its help and manual."""
+    parser = Parser(
+        prog="Srun",
+        usage="Srun [OPTION]… COMMAND [ARGUMENT]…",
+        description="Run COMMAND in the foreground: inside a job as a step of it, with -n K as K copies that share the job's processors; "
+        "outside as a job of its own, which waits for free processors as Salloc does. Everything from the first word that is no "
+        "option on belongs to COMMAND.",
+        epilog="Each copy finds SLURM_PROCID, SLURM_LOCALID, SLURM_NTASKS, SLURM_STEP_ID and what its job's commands find. The exit code is "
+        "the highest of theirs, 128 + the number of a signal.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    fill_parser(parser, TABLE)
+    other = parser.add_argument_group("other")
+    other.add_argument("-h", "--help", action="help", help="show this and leave")
+    other.add_argument("-V", "--version", action="version", version="Srun", help="show the version and leave")
+    parser.add_argument(
+        "command",
+        nargs=argparse.REMAINDER,
+        metavar="COMMAND",
+        help="the command with its arguments; no shell looks at it",
+    )
+    return parser
 
 
 def program() -> None:

@@ -3,13 +3,11 @@
 Source: srun(1) of Slurm 22.05, its input environment variables included: the command line goes before SLURM_* variables.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jobd.cli.batch_options import SRUN, Chosen, chosen_by_variables, chosen_of, table_for
-from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Option, Parsed, fill_parser
-from jobd.cli.main import Parser
+from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Option, Parsed
 from jobd.cli.option_values import check_self, is_appending, signal_numbers, value
 from jobd.cli.step_streams import ALL, Wanted
 from jobd.errors import UsageError
@@ -123,7 +121,8 @@ def _by_variables(variables: Mapping[str, str], *, is_inside: bool) -> Chosen:
     found = chosen_by_variables(TABLE, dict(variables), "SLURM_")
     chosen = Chosen()
     for name, text in found.items():
-        if name not in _OTHERS and (not is_inside or name in _STEP_VARIABLES):
+        is_off = not text and variables[found.wheres[name]] == "0"  # a flag, said not to be
+        if name not in _OTHERS and not is_off and (not is_inside or name in _STEP_VARIABLES):
             chosen.choose(name, text, found.wheres[name])
     for variable, name in _VARIABLES.items():
         text = variables.get(variable, "")
@@ -177,30 +176,4 @@ def _is_on(chosen: Chosen, name: str) -> bool:
     return name in chosen and chosen[name] != "0"
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line of Srun, for its help and manual."""
-    parser = Parser(
-        prog="Srun",
-        usage="Srun [OPTION]… COMMAND [ARGUMENT]…",
-        description="Run COMMAND in the foreground: inside a job as a step of it, with -n K as K copies that share the job's processors; "
-        "outside as a job of its own, which waits for free processors as Salloc does. Everything from the first word that is no "
-        "option on belongs to COMMAND.",
-        epilog="Each copy finds SLURM_PROCID, SLURM_LOCALID, SLURM_NTASKS, SLURM_STEP_ID and what its job's commands find. The exit code is "
-        "the highest of theirs, 128 + the number of a signal.",
-        allow_abbrev=False,
-        add_help=False,
-    )
-    fill_parser(parser, TABLE)
-    other = parser.add_argument_group("other")
-    other.add_argument("-h", "--help", action="help", help="show this and leave")
-    other.add_argument("-V", "--version", action="version", version="Srun", help="show the version and leave")
-    parser.add_argument(
-        "command",
-        nargs=argparse.REMAINDER,
-        metavar="COMMAND",
-        help="the command with its arguments; no shell looks at it",
-    )
-    return parser
-
-
-__all__ = ["TABLE", "StepOptions", "build_parser", "read", "step_options"]
+__all__ = ["TABLE", "StepOptions", "read", "step_options"]

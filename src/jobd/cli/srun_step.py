@@ -6,6 +6,7 @@ It runs whether or not the server is there: then it has no record.
 """
 
 import os
+import time
 from typing import Any
 
 from jobd.cli import allocation, command, step_places
@@ -71,9 +72,10 @@ def _patiently(client: Client, request: Any) -> Any:
     """
     if not is_server_alive():
         events = Events(b"server.")
-        came = events.wait(RECORD_S)
-        while came not in (None, True):
-            came = events.wait(RECORD_S)
+        end_s = time.monotonic() + RECORD_S
+        # Each vain look for it is told too.
+        while (left_s := end_s - time.monotonic()) > 0 and events.wait(left_s) is not True:
+            pass
         events.close()
     return client.request(request)
 

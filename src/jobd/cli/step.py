@@ -104,12 +104,20 @@ class Step:
             over = self._tasks.reap(self._on_stop)
             self._hear_ends(over)
             if self._tasks.is_over:
+                self._hear_late_interrupt()
                 return
             info = self._next_signal()
             if info is None:
                 self._do_what_is_due()
             elif info.si_signo != signal.SIGCHLD:
                 self._act(info)
+
+    def _hear_late_interrupt(self) -> None:
+        """A Ctrl-C that ended the last task reached us too, and may not have been taken yet."""
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            info = signal.sigtimedwait([number], 0) if number in self.taken else None
+            if info is not None and info.si_code > SI_USER_MAX:
+                self.interrupted_by = number
 
     def _next_signal(self) -> Any:
         """The next signal; None when something is due."""

@@ -278,7 +278,8 @@ class _Table:
         rows_max = max(1, height)
         states = [] if chosen.states is None else sorted(chosen.states) or ["-"]
         size = PAGE_ROWS_MAX if chosen.needs_looking else min(rows_max, PAGE_ROWS_MAX)
-        request = m.ListJobs("", size, sorted(chosen.job_ids or ()), states)
+        ids = sorted(chosen.job_ids or ())
+        request = m.ListJobs("", size, ids, states, is_with_arrays=bool(ids))
         rows: list[m.JobRow] = []
         try:
             for _ in range(PAGES_LOOKED_AT_MAX):

@@ -7,11 +7,12 @@ already means nothing, and that is no error.
 from typing import NamedTuple
 
 from jobd.core import tree, waits
-from jobd.core.events import Changed, Event, Paused, Unpaused
+from jobd.core.events import Changed, Ended, Event, Paused, Unpaused
 from jobd.core.job import Batch, Completing, Job, Now, Outcome, Running, Spec
 from jobd.core.reports import check_fits
 from jobd.core.resources import chosen_cpus, needed_of
 from jobd.core.tree import with_resumed
+from jobd.core.verdicts import in_order
 from jobd.core.world import World
 from jobd.dependencies import Dependency
 from jobd.errors import NoSuchJob, Refused
@@ -142,6 +143,9 @@ def updated(
         fresh = spec._replace(batch=spec.batch._replace(dependency=wanted.dependency))
         spec, apart = waits.resolved(world, job._replace(spec=fresh), wanted.dependency, past, now)
         later = waits.set_apart(world, job._replace(spec=spec), apart, now)
+        assert spec.batch is not None
+        if spec.batch.dependency.is_never and spec.batch.is_killed_on_invalid:
+            later.append(Ended(job_id, now.wall_s, Outcome(Cause.DEPENDENCY)))
     if spec.name != job.spec.name:
         later += waits.freed_by_rename(world, job, now)
     events: list[Event] = []
@@ -149,7 +153,7 @@ def updated(
         events.append(_bound(world, job, spec))
     if wanted.array_limit is not None and job.array_id is not None:
         events += _limited(world, job, wanted.array_limit)
-    return events + later
+    return with_resumed(world, in_order(events + later))
 
 
 def _check(job: Job, wanted: Wanted) -> None:
@@ -238,7 +242,7 @@ def _limited(world: World, job: Job, array_limit: int) -> list[Event]:
     for other_id in sorted(others - {job.job_id}):
         other = world.jobs[other_id]
         assert other.spec.batch is not None
-        if other.spec.batch.array_limit != array_limit and not isinstance(other.phase, Completing):
+        if other.spec.batch.array_limit != array_limit:
             events.append(_changed(other, other.spec.batch._replace(array_limit=array_limit)))
     return events
 

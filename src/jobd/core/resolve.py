@@ -25,6 +25,9 @@ from jobd.errors import NoSuchJob
 from jobd.indexes import Indexes
 from jobd.states import Cause
 
+# Verdicts on single elements of an array: index → term → verdict
+Apart = dict[int, dict[Term, Verdict]]
+
 
 def unknown(
     world: World, dependency: Dependency, tasks: Indexes | None = None
@@ -66,15 +69,13 @@ def submitted(world: World, job: Job, past: Pasts, now: Now) -> list[Event]:
     return events + _set_apart(job, apart, job.job_id + 1, now)
 
 
-def resolved(
-    world: World, job: Job, dependency: Dependency, past: Pasts, now: Now
-) -> tuple[Spec, dict[int, Verdict]]:
+def resolved(world: World, job: Job, dependency: Dependency, past: Pasts, now: Now) -> tuple[Spec, Apart]:
     """The wishes of a waiting job with what is left of this dependency, and the verdicts on single elements of an array.
 
     Raises:
         NoSuchJob: it names a job that neither lives nor is remembered.
     """
-    apart: dict[int, Verdict] = {}
+    apart: Apart = {}
 
     def verdict(term: Term) -> Verdict:
         return _verdict_now(world, job, term, past, apart)
@@ -86,7 +87,7 @@ def resolved(
     return spec, apart
 
 
-def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: dict[int, Verdict]) -> Verdict:
+def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: Apart) -> Verdict:
     if term.kind == "singleton":
         oldest = world.names.oldest(job.spec.name)
         return MET if oldest is None or oldest >= age(job) else None
@@ -129,7 +130,7 @@ def _whole_now(world: World, term: Term, past: Pasts) -> Verdict:
     return of_failed_part(term) if has_failed else term
 
 
-def _each_now(world: World, tasks: Indexes, term: Term, past: Pasts, apart: dict[int, Verdict]) -> Verdict:
+def _each_now(world: World, tasks: Indexes, term: Term, past: Pasts, apart: Apart) -> Verdict:
     """aftercorr of an array: which of its elements may begin already."""
     if term.job_id in world.jobs and term.job_id not in world.arrays:
         return term
@@ -146,13 +147,14 @@ def _each_now(world: World, tasks: Indexes, term: Term, past: Pasts, apart: dict
         if found is not None:
             decided[index] = MET if found.is_success else NEVER
         elif is_over:
-            decided[index] = MET
+            decided[index] = MET  # without a partner
+    if is_over and not any((term.job_id, index) in past for index in tasks.each()):
+        return NEVER  # it was no array
     kinds = set(map(type, decided.values()))
     if len(decided) == tasks.count and len(kinds) == 1:
         return next(iter(decided.values()))
     for index, one in decided.items():
-        # An element that fails one of two such terms fails both.
-        apart[index] = one if apart.get(index) is not NEVER else NEVER
+        apart.setdefault(index, {})[term] = one
     return term
 
 
@@ -161,7 +163,7 @@ def _begun(term: Term, other: Job) -> Met:
     return Met(since + term.delay_s if term.delay_s and since is not None else None)
 
 
-def _set_apart(array: Job, verdicts: dict[int, Verdict], next_job_id: int, now: Now) -> list[Event]:
+def _set_apart(array: Job, verdicts: Apart, next_job_id: int, now: Now) -> list[Event]:
     """Elements of a waiting array whose partners have ended already."""
     if not verdicts:
         return []
@@ -169,14 +171,10 @@ def _set_apart(array: Job, verdicts: dict[int, Verdict], next_job_id: int, now: 
     wanted = [index for index in verdicts if array.tasks is not None and array.tasks.has(index)]
     for event in arrays.splits(array, wanted, next_job_id)[0]:
         assert event.element.array_index is not None
-        one = verdicts[event.element.array_index]
-        events += [
-            event,
-            *judge(event.element, lambda term, one=one: one if term.kind == "aftercorr" else None, now),  # type: ignore[misc]
-        ]
+        events += [event, *judge(event.element, verdicts[event.element.array_index].get, now)]
     return in_order(events)
 
 
-def set_apart(world: World, array: Job, verdicts: dict[int, Verdict], now: Now) -> list[Event]:
+def set_apart(world: World, array: Job, verdicts: Apart, now: Now) -> list[Event]:
     """The same for an array that waits already, after its wishes were changed."""
     return _set_apart(array, verdicts, world.next_job_id, now)

@@ -39,7 +39,12 @@ class Array:
 
     def balance(self, jobs: dict[int, Job], queue: Queue) -> None:
         """Let the first in the array's own order be seen, as many as there is room for."""
-        room = self.room if self.limit else len(self.released) + len(self.kept)
+        if not self.limit:  # any more
+            while self.kept:
+                self._release(jobs, queue)
+            self.released.clear()
+            return
+        room = self.room
         while len(self.released) > room:
             self._keep(jobs, queue)
         while self.kept and len(self.released) < room:

@@ -8,12 +8,12 @@ Source: sbatch(1), --dependency. Where that is silent: `afterok` of an array can
 `aftercorr` in a job that is no array is `afterok`; an element without a partner waits for the end of the whole array.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from jobd.core import arrays
 from jobd.core.dependents import Want, age
-from jobd.core.events import Changed, Ended, Event, Split, Started
-from jobd.core.job import Finished, Job, Now, Spec
+from jobd.core.events import Ended, Event, Split, Started
+from jobd.core.job import Finished, Job, Now
 from jobd.core.resolve import resolved as resolved
 from jobd.core.resolve import set_apart as set_apart
 from jobd.core.resolve import submitted as submitted
@@ -37,149 +37,139 @@ def consequences(world: World, event: Event, job: Job | None, now: Now) -> list[
     if job is None or not isinstance(event, Started | Ended):
         return []
     named = world.dependents.named
-    is_named = job.job_id in named or (job.array_id is not None and job.array_id in named)
-    is_freeing = isinstance(event, Ended) and job.spec.name in world.dependents.singletons
-    if not is_named and not is_freeing:
+    if (
+        job.job_id not in named
+        and (job.array_id is None or job.array_id not in named)
+        and (isinstance(event, Started) or job.spec.name not in world.dependents.singletons)
+    ):
         return []
+    if isinstance(event, Started) and job.attempt > 1:
+        return []
+    facts = _Facts(world, job, now)
+    about = (0, job.job_id, job.array_id or 0)
+    next_job_id = world.next_job_id
     events: list[Event] = []
-    if is_named:
-        events = _of_start(world, job, now) if isinstance(event, Started) else _of_end(world, job, now)
-    if is_freeing:
-        done = {other.job_id for other in events if isinstance(other, Ended)}
-        changed = {other.job_id: other.spec for other in events if isinstance(other, Changed)}
-        events += _of_name(world, job.spec.name, done, changed, now)
+    for waiting_id in facts.waiting_ids(world):
+        waiting = world.jobs[waiting_id]
+        for split in facts.splits(waiting, next_job_id):
+            next_job_id += 1
+            element = split.element
+            events += [split, *judge(element, lambda term, who=element: facts.verdict(who, term), now, about)]  # type: ignore[misc]
+        events += judge(waiting, lambda term, who=waiting: facts.verdict(who, term), now, about)  # type: ignore[misc]
     return with_resumed(world, in_order(events))
 
 
-def _of_start(world: World, job: Job, now: Now) -> list[Event]:
-    if job.attempt > 1:
-        return []
+class _Facts:
+    """What the start or the end of a job means for each term that names it, its array, or its name."""
 
-    def verdict(term: Term) -> Verdict:
-        if term.kind != "after" or not _is_meant(term, job):
-            return None
-        return Met(now.wall_s + term.delay_s if term.delay_s else None)
+    def __init__(self, world: World, job: Job, now: Now) -> None:
+        self._job = job
+        self._now = now
+        self._past: Past | None = None  # None: it has just started
+        if isinstance(job.phase, Finished):
+            is_success = job.phase.outcome.state is JobState.COMPLETED
+            self._past = Past(is_success, job.phase.started_at, now.wall_s)
+        self._array = None if job.array_id is None else world.arrays.get(job.array_id)
+        self._is_begun = self._array is None or not self._array.unstarted  # all of its array, or over
+        self._oldest = world.names.oldest(job.spec.name)  # of those that live
 
-    found: list[int] = []
-    if job.array_id != job.job_id:
-        found += world.dependents.of(Want.START, job.job_id)
-    if job.array_id is not None:
-        assert job.array_index is not None
-        found += world.dependents.of(Want.START, job.array_id, job.array_index)
-        if not world.arrays[job.array_id].unstarted:
-            found += world.dependents.of(Want.START, job.array_id)
-            return _judge_all(world, found, _or_whole(verdict, job, now), job, now)
-    return _judge_all(world, found, verdict, job, now)
+    def waiting_ids(self, world: World) -> Iterable[int]:
+        """Those for whom it may mean something, each once."""
+        job, past, of = self._job, self._past, world.dependents.of
+        found = of(Want.START, job.job_id) if job.job_id != job.array_id else []
+        indexes: Iterable[int] = [job.array_index] if job.array_index is not None else ()
+        if job.tasks is not None:
+            indexes = job.tasks.each()
+        for index in indexes if job.array_id in world.dependents.named else ():
+            assert job.array_id is not None
+            found += of(Want.START, job.array_id, index)
+            if past is not None:
+                found += of(Want.END, job.array_id, index)
+        if job.array_id is not None and self._is_begun:
+            found += of(Want.START, job.array_id)
+        if past is None:
+            return dict.fromkeys(found)
+        found += of(Want.EACH, job.job_id if job.array_id is None else job.array_id)
+        if job.job_id != job.array_id:
+            found += of(Want.END, job.job_id)
+        if job.array_id is not None:
+            array = self._array
+            # The first failure tells those who need a success, or a failure; all others wait for the last end.
+            if array is None or (not past.is_success and array.failed == 1):
+                found += of(Want.END, job.array_id)
+        for waiting_age, waiting_id in world.dependents.singletons.get(job.spec.name, ()):
+            if self._oldest is not None and waiting_age > self._oldest:
+                break
+            found.append(waiting_id)
+        return dict.fromkeys(found)
 
-
-def _or_whole(verdict: Callable[[Term], Verdict], job: Job, now: Now) -> Callable[[Term], Verdict]:
-    """Also `after` the whole array, all of which have begun or are over."""
-
-    def both(term: Term) -> Verdict:
-        if term.kind == "after" and term.array_index is None and term.job_id == job.array_id:
-            return Met(now.wall_s + term.delay_s if term.delay_s else None)
-        return verdict(term)
-
-    return both
-
-
-def _of_end(world: World, job: Job, now: Now) -> list[Event]:
-    assert isinstance(job.phase, Finished)
-    is_success = job.phase.outcome.state is JobState.COMPLETED
-    past = Past(is_success, job.phase.started_at, now.wall_s)
-    if job.array_id is None:
-        found = world.dependents.of(Want.START, job.job_id) + world.dependents.of(Want.END, job.job_id)
-        events = _judge_all(world, found, lambda term: _ended(term, job, past), job, now)
-        for waiting_id in world.dependents.of(Want.EACH, job.job_id):
-            whole = MET if is_success else NEVER
-            events += judge(
-                world.jobs[waiting_id],
-                lambda term, whole=whole: whole if _is_meant(term, job) else None,  # type: ignore[misc]
-                now,
-            )
-        return events
-    return _of_element(world, job, past, now)
-
-
-def _of_element(world: World, job: Job, past: Past, now: Now) -> list[Event]:
-    """The end of an element, or of an array of which nothing else had begun."""
-    assert job.array_id is not None
-    dependents, array_id = world.dependents, job.array_id
-    array = world.arrays.get(array_id)
-    found: dict[int, None] = {}
-    if job.job_id != array_id:
-        found.update(dict.fromkeys(dependents.of(Want.START, job.job_id)))
-        found.update(dict.fromkeys(dependents.of(Want.END, job.job_id)))
-    indexes: Iterable[int] = [job.array_index] if job.array_index is not None else ()
-    if job.tasks is not None:
-        indexes = job.tasks.each()
-    for index in indexes:
-        found.update(dict.fromkeys(dependents.of(Want.START, array_id, index)))
-        found.update(dict.fromkeys(dependents.of(Want.END, array_id, index)))
-    if array is None or not array.unstarted:
-        found.update(dict.fromkeys(dependents.of(Want.START, array_id)))
-    if array is None or (not past.is_success and array.failed == 1):
-        found.update(dict.fromkeys(dependents.of(Want.END, array_id)))
-
-    def verdict(term: Term) -> Verdict:
-        if term.job_id != array_id or term.array_index is not None:
-            return _ended(term, job, past)
-        if term.kind == "after":
-            is_begun = array is None or not array.unstarted
-            return Met(now.wall_s + term.delay_s if term.delay_s else None) if is_begun else None
-        if array is not None:
-            return of_failed_part(term) if not past.is_success else None
-        return MET if term.kind == "aftercorr" else of_past(term, past)
-
-    events = _judge_all(world, found, verdict, job, now)
-    next_job_id = world.next_job_id
-    for waiting_id in dependents.of(Want.EACH, array_id):
-        more = _of_partner(world.jobs[waiting_id], job, past, next_job_id, array is None, now)
-        next_job_id += sum(
-            isinstance(event, Split) and event.element.job_id != event.array_id for event in more
+    def splits(self, waiting: Job, next_job_id: int) -> list[Split]:
+        """Of an array that waits by aftercorr: the elements whose partners are over, if they are not all that wait in it."""
+        if waiting.tasks is None or not self._has_partners(waiting):
+            return []
+        partners = self._partners(waiting)
+        return (
+            [] if len(partners) == waiting.tasks.count else arrays.splits(waiting, partners, next_job_id)[0]
         )
-        events += more
-    return events
 
+    def verdict(self, waiting: Job, term: Term) -> Verdict:
+        """What it means for one term of a waiting job."""
+        job, past = self._job, self._past
+        if term.kind == "singleton":
+            is_first = self._oldest is None or age(waiting) <= self._oldest
+            return MET if past is not None and is_first and waiting.spec.name == job.spec.name else None
+        if term.array_index is None and job.array_id is not None and term.job_id == job.array_id:
+            return self._of_partner(waiting) if term.kind == "aftercorr" else self._of_whole(term)
+        if not _is_meant(term, job):
+            return None
+        if past is not None:
+            return of_past(term, past)
+        return self._met_now(term) if term.kind == "after" else None
 
-def _of_partner(waiting: Job, job: Job, past: Past, next_job_id: int, is_over: bool, now: Now) -> list[Event]:
-    """What the end of an element means for a whole array that waits by aftercorr."""
-    assert waiting.tasks is not None
-    mine = waiting.tasks
-    if job.array_index is not None:
-        partners = [job.array_index] if mine.has(job.array_index) else []
-    else:
+    def _of_whole(self, term: Term) -> Verdict:
+        """Of a term that means the whole array."""
+        if term.kind == "after":
+            return self._met_now(term) if self._is_begun else None
+        if self._past is None:
+            return None
+        if self._array is None:
+            return of_past(term, self._past)
+        return None if self._past.is_success else of_failed_part(term)
+
+    def _of_partner(self, waiting: Job) -> Verdict:
+        """Of aftercorr, for an element or for all that wait in an array."""
+        if self._past is None:
+            return None
+        partners = self._partners(waiting)
+        count = 1 if waiting.tasks is None else waiting.tasks.count
+        if len(partners) == count:
+            return MET if self._past.is_success else NEVER
+        return MET if self._array is None else None  # what is left has no partner
+
+    def _partners(self, waiting: Job) -> list[int]:
+        """Those of a job's indexes whose partners have just ended."""
+        job = self._job
+        if waiting.tasks is None:
+            index = waiting.array_index
+            is_meant = index is not None and (
+                index == job.array_index or (job.tasks is not None and job.tasks.has(index))
+            )
+            return [index] if is_meant and index is not None else []
+        if job.array_index is not None:
+            return [job.array_index] if waiting.tasks.has(job.array_index) else []
         assert job.tasks is not None
-        partners = [index for index in mine.each() if job.tasks.has(index)]
-    one: Verdict = MET if past.is_success else NEVER
+        return [index for index in waiting.tasks.each() if job.tasks.has(index)]
 
-    def whole(verdict: Verdict) -> Callable[[Term], Verdict]:
-        return lambda term: verdict if term.kind == "aftercorr" and term.job_id == job.array_id else None
+    def _has_partners(self, waiting: Job) -> bool:
+        batch = waiting.spec.batch
+        if self._past is None or self._job.array_id is None or batch is None:
+            return False
+        return any(
+            term.kind == "aftercorr" and term.job_id == self._job.array_id for term in batch.dependency.terms
+        )
 
-    if len(partners) == mine.count:
-        return judge(waiting, whole(one), now)
-    events: list[Event] = []
-    for event in arrays.splits(waiting, partners, next_job_id)[0]:
-        events += [event, *judge(event.element, whole(one), now)]
-    if is_over:
-        # What is left has no partner; the array's wishes are the elements' own, so these are changed after the splits.
-        events += judge(waiting, whole(MET), now)
-    return events
-
-
-def _of_name(world: World, name: str, done: set[int], changed: dict[int, Spec], now: Now) -> list[Event]:
-    """Those singletons that are the oldest of their name now."""
-    oldest = world.names.oldest(name)
-    events: list[Event] = []
-    for waiting_age, job_id in world.dependents.singletons[name]:
-        if oldest is not None and waiting_age > oldest:
-            break
-        if job_id in done:
-            continue
-        job = world.jobs[job_id]
-        job = job._replace(spec=changed.get(job_id, job.spec))
-        events += judge(job, lambda term: MET if term.kind == "singleton" else None, now)
-    return events
+    def _met_now(self, term: Term) -> Met:
+        return Met(self._now.wall_s + term.delay_s if term.delay_s else None)
 
 
 def freed_by_rename(world: World, job: Job, now: Now) -> list[Event]:
@@ -190,11 +180,10 @@ def freed_by_rename(world: World, job: Job, now: Now) -> list[Event]:
     second = world.names.second(job.spec.name)
     events: list[Event] = []
     for waiting_age, job_id in waiting:
-        if job_id == job.job_id:
-            continue
         if second is not None and waiting_age > second:
             break
-        events += judge(world.jobs[job_id], lambda term: MET if term.kind == "singleton" else None, now)
+        if job_id != job.job_id:
+            events += judge(world.jobs[job_id], lambda term: MET if term.kind == "singleton" else None, now)
     return with_resumed(world, in_order(events))
 
 
@@ -205,41 +194,3 @@ def _is_meant(term: Term, job: Job) -> bool:
     if term.job_id != job.array_id:
         return False
     return term.array_index == job.array_index or (job.tasks is not None and job.tasks.has(term.array_index))
-
-
-def _ended(term: Term, job: Job, past: Past) -> Verdict:
-    return of_past(term, past) if term.kind != "singleton" and _is_meant(term, job) else None
-
-
-def _judge_all(
-    world: World, waiting_ids: Iterable[int], verdict: Callable[[Term], Verdict], job: Job, now: Now
-) -> list[Event]:
-    """What the verdicts on this job mean for those who wait for it."""
-    about = (job.job_id, job.array_id or 0)
-    partner = job if job.is_finished and job.array_id is not None else None
-    events: list[Event] = []
-    for job_id in dict.fromkeys(waiting_ids):
-        waiting = world.jobs[job_id]
-        events += judge(waiting, _with_partner(verdict, waiting, partner), now, about)
-    return events
-
-
-def _with_partner(
-    verdict: Callable[[Term], Verdict], waiting: Job, partner: Job | None
-) -> Callable[[Term], Verdict]:
-    """Also aftercorr of an element, whose partner has just ended."""
-    if partner is None or waiting.array_index is None:
-        return verdict
-    index = waiting.array_index
-    is_partner = index == partner.array_index or (partner.tasks is not None and partner.tasks.has(index))
-    if not is_partner:
-        return verdict
-    assert isinstance(partner.phase, Finished)
-    is_success = partner.phase.outcome.state is JobState.COMPLETED
-
-    def both(term: Term) -> Verdict:
-        if term.kind == "aftercorr" and term.array_index is None and term.job_id == partner.array_id:
-            return MET if is_success else NEVER
-        return verdict(term)
-
-    return both

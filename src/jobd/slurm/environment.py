@@ -4,6 +4,7 @@ Source: sbatch(1), "output environment variables", and what real clients read (t
 the process itself knows its number (the agent, or Srun for its tasks).
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from jobd.slurm.sizes import megabytes
@@ -211,3 +212,39 @@ JOB_VARIABLES = frozenset(
         "SLURM_TASK_PID",
     }
 )
+
+# ---- what a job hands on
+# Of the job around us; the new job gets its own.
+OF_JOBD = (
+    b"JOBD_JOB_ID",
+    b"JOBD_SERVER",
+    b"JOBD_ATTEMPT",
+    b"JOBD_STEP_ID",
+    b"JOBD_NB_PROC",
+    b"NB_PROC",
+    b"JOBD_TOKEN",
+)
+DEVICES = (b"CUDA_VISIBLE_DEVICES", b"CUDA_DEVICE_ORDER", b"ROCR_VISIBLE_DEVICES", b"GPU_DEVICE_ORDINAL")
+
+
+def without_job(variables: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """The variables, less those that a job around us was given for itself."""
+    kept = dict(variables)
+    if b"JOBD_JOB_ID" not in kept and b"SLURM_JOB_ID" not in kept:
+        return kept
+    count = kept.get(b"JOBD_NB_PROC")
+    devices = kept.get(b"SLURM_JOB_GPUS")
+    for name in JOB_VARIABLES:
+        key = name.encode()
+        if key not in DEVICES:
+            kept.pop(key, None)
+    if devices is not None and kept.get(b"CUDA_VISIBLE_DEVICES") == devices:
+        for key in DEVICES:
+            kept.pop(key, None)
+    if count is not None:
+        # OMP_NUM_THREADS, GOMAXPROCS and their like, where they have the number that the job around us was given.
+        for key in [key for key in kept if key.endswith((b"_THREADS", b"PROCS")) and kept[key] == count]:
+            del kept[key]
+    for key in OF_JOBD:
+        kept.pop(key, None)
+    return kept

@@ -70,7 +70,7 @@ def parse_names(text: str, columns: Mapping[str, str] = JOB_COLUMNS) -> Format:
     """
     fields: Format = []
     for part in text.split(","):
-        found = _NAMED.fullmatch(part.strip(" "))
+        found = _NAMED.fullmatch(part.lstrip() if ":" in part else part.strip())
         name = "" if found is None else found[1].lower()
         if name not in columns:
             name = _SAME.get(name, "")

@@ -67,7 +67,7 @@ def parse_delay_s(text: str) -> int:
 
 
 def parse_time(text: str, *, now_s: float, zone: Zone, is_past: bool = False) -> float:
-    """Seconds since the epoch of a time as Slurm's users write it: now+1hour, 16:00, 4PM, tomorrow, teatime, 12/24, 2030-01-31T08:00.
+    """Seconds since the epoch of a time as Slurm's users write it: now+1hour, 16:00, 4:00PM, tomorrow, teatime, 12/24, 2030-01-31T08:00.
 
     A time without a date is the next such one, with `is_past` today's; likewise a date without a year.
 

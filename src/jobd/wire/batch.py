@@ -291,10 +291,7 @@ class Node(NamedTuple):
 
 # ---- server → agent -------------------------------------------------------------------------------------------
 class Launch(NamedTuple):
-    """Run this attempt, once: an agent that knows (job_id, attempt) answers what it knows.
-
-    Everything is expanded: file names, variables, processors.
-    """
+    """Run this attempt, all expanded, once: an agent that knows (job_id, attempt) answers what it knows."""
 
     job_id: int
     attempt: int

@@ -209,7 +209,9 @@ class Kill(NamedTuple):
     job_id: int
     grace_s: float
     attempt: int = 0  # of a batch job; 0 for a Salloc's
-    token: str = ""  # with it an agent that does not know the attempt can say that it has Left, and never starts it
+    token: str = (
+        ""  # with it an agent that does not know the attempt can say that it has Left, and never starts it
+    )
 
 
 class Forget(NamedTuple):
