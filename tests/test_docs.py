@@ -30,7 +30,9 @@ def test_what_is_made_from_the_code_is_current() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-WHOLE = ("squeue", "sdelete", "sserver", "salloc")
+WHOLE = (
+    "squeue", "sdelete", "sserver", "salloc", "sbatch", "srun", "scancel", "scontrol", "sacct", "sinfo", "seff",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("program", MODULES)

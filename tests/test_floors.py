@@ -24,6 +24,7 @@ ALLOWED = {
     "agent": {"wire", "words"},
     "client": {"wire", "words"},
     "cli": {"client", "slurm", "wire", "words"},
+    "api": {"client", "slurm", "wire", "words"},
     "daemon": {"core", "journal", "slurm", "wire", "words"},
 }
 CLIENT_MODULES = {"client", "start"}
@@ -174,6 +175,29 @@ def test_a_client_starts_without_what_is_heavy(module: str) -> None:
         name.split(".")[0] for name in bare.stdout.split()
     }
     assert not loaded & HEAVY
+
+
+def test_importing_jobd_loads_nothing_of_it() -> None:
+    code = "import sys, jobd; print([name for name in sys.modules if name.startswith('jobd')])"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _path_first() + code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['jobd']\n"
+
+
+def test_every_name_of_the_api_is_found_when_it_is_used() -> None:
+    tree = ast.parse((SRC / "__init__.py").read_text())
+    typed = {
+        alias.asname
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jobd")
+        for alias in node.names
+    }
+    assert typed <= set(dir(jobd)) and len(typed) > 10
+    for name in typed:
+        assert getattr(jobd, str(name)) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        jobd.nonsense  # noqa: B018
 
 
 def _path_first() -> str:

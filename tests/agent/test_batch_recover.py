@@ -140,9 +140,9 @@ def test_the_exit_code_of_a_main_process_is_kept_while_the_rest_is_ended(hands: 
 
 
 # ---- an agent that died about a start
-def begin(hands: Hands, launch: b.Launch) -> None:
+def begin(hands: Hands, launch: b.Launch, last_pid: int = 0) -> None:
     """What stands in the book of an agent that died before it could tell the pid."""
-    hands.book.begin(launch, 0.0)
+    hands.book.begin(launch, 0.0, last_pid)
     hands.die()
 
 
@@ -156,17 +156,15 @@ def test_a_start_that_left_no_trace_is_unknown_and_nothing_is_started_again(hand
     assert not (hands.folder / "runs").exists()
 
 
+def spawn_marked(hands: Hands, job_id: int, text: str) -> int:
+    marker = {"JOBD_JOB_ID": str(job_id), "JOBD_ATTEMPT": "1", "JOBD_SERVER": hands.server_id}
+    return os.posix_spawn("/bin/sh", ["/bin/sh", "-c", f"cd {hands.folder}; {text}"], marker, setsid=True)
+
+
 def test_a_start_whose_process_lives_is_found_by_its_marker(hands: Hands) -> None:
     go = hands.gate("go")
-    launch = hands.make(1, ["/bin/sh", "-c", "read x < go; exit 5"])
-    marker = {"JOBD_JOB_ID": "1", "JOBD_ATTEMPT": "1", "JOBD_SERVER": hands.server_id}
-    pid = os.posix_spawn(
-        "/bin/sh",
-        ["/bin/sh", "-c", f"cd {hands.folder}; sleep 600 & read x < go; exit 5"],
-        marker,
-        setsid=True,
-    )
-    begin(hands, launch)
+    pid = spawn_marked(hands, 1, "setsid sleep 600 & read x < go; exit 5")
+    begin(hands, hands.make(1, ["sh"]), pid - 1)
     hands.start()
     assert hands.launched(1).pid == pid
     go("")
@@ -174,6 +172,15 @@ def test_a_start_whose_process_lives_is_found_by_its_marker(hands: Hands) -> Non
     assert left.exit_code == (5 if can_tell_exits() else None)
     next_agent(hands)
     assert hands.all_of(b.Left, 1)[0].pid == pid
+
+
+def test_a_daemon_is_not_taken_for_the_main_process_that_has_left_it(hands: Hands) -> None:
+    pid = spawn_marked(hands, 1, "sleep 600")
+    begin(hands, hands.make(1, ["sh"]), pid - 2)
+    hands.start()
+    left = hands.left(1)
+    assert (left.cause, left.pid) == ("start unknown", 0)
+    assert not hands.marked()
 
 
 def test_what_carries_a_marker_that_nobody_knows_is_ended(hands: Hands) -> None:

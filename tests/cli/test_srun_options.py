@@ -166,6 +166,10 @@ def test_the_jobs_own_variables_stay_as_they_are() -> None:
     assert found[b"SLURM_SUBMIT_DIR"] == b"/mine"
 
 
+def test_the_attempt_of_another_job_marks_no_task() -> None:
+    assert b"JOBD_ATTEMPT" not in task_variables({b"JOBD_ATTEMPT": b"2"}, AROUND, Size(1, None, 4), 0, 4)
+
+
 def test_thread_counts_that_were_the_jobs_become_the_tasks() -> None:
     outer = {
         b"JOBD_NB_PROC": b"4",

@@ -304,7 +304,7 @@ def test_ctrl_c_ends_the_step_by_the_same_signal(bench: Bench) -> None:
     terminal.expect_exact("up")
     terminal.sendintr()
     terminal.expect(pexpect.EOF)
-    terminal.close()
+    terminal.wait()
     assert terminal.signalstatus == signal.SIGINT
 
 
@@ -315,7 +315,7 @@ def test_two_ctrl_c_end_a_step_that_will_not(bench: Bench) -> None:
     terminal.sendintr()
     while terminal.expect_exact(["no", pexpect.EOF]) == 0:
         terminal.sendintr()  # on a busy machine a second may pass between two
-    terminal.close()
+    terminal.wait()
     assert terminal.exitstatus == 128 + signal.SIGTERM
 
 
@@ -333,10 +333,14 @@ def test_a_pseudo_terminal_is_a_real_one(bench: Bench) -> None:
     terminal.send("\x1a")
     terminal.expect("Stopped")
     terminal.expect_exact("in> ")
-    terminal.sendline("stty size; kill -9 %1; wait %1; exit 5")
+    terminal.sendline("stty size; fg")
     terminal.expect_exact("20 70")
+    terminal.expect_exact("sleep 1000")
+    terminal.sendintr()
+    terminal.expect_exact("in> ")
+    terminal.sendline("exit 5")
     terminal.expect(pexpect.EOF)
-    terminal.close()
+    terminal.wait()
     assert terminal.exitstatus == 5
 
 
@@ -345,7 +349,6 @@ def test_our_terminal_is_as_it_was_after_a_pseudo_terminal(bench: Bench) -> None
     terminal = bench.terminal("sh", "-c", line)
     terminal.expect_exact("in")
     terminal.expect_exact("done")
-    terminal.close()
     assert (bench.folder / "before").read_text() == (bench.folder / "after").read_text()
 
 

@@ -46,7 +46,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.world = empty(4, 6, cpus=4, capacity=CAPACITY)
         self.seconds = 0.0
         self.history = History()
-        self.ends: Counter[int] = Counter()
+        self.end_counts: Counter[int] = Counter()
         self.attempts: Counter[tuple[int, int]] = Counter()
         self.last: dict[int, int] = {}  # job → the attempt that has ended last
 
@@ -76,7 +76,7 @@ class BatchMachine(RuleBasedStateMachine):
             self.history.add(event, job)
             if isinstance(event, Ended):
                 over.add(event.job_id)
-                self.ends[event.job_id] += 1
+                self.end_counts[event.job_id] += 1
                 self.last[event.job_id] = job.attempt
             elif isinstance(event, Requeued):
                 self.last[event.job_id] = job.attempt
@@ -201,11 +201,15 @@ class BatchMachine(RuleBasedStateMachine):
         """Plan as the server does, and look at every promise of the planner."""
         world = self.world
         world.ripen(self.now)
-        for _ in range(2):
-            for decision in plan(world, self.now, self.policy):
+        while True:
+            opened = world.opened
+            decisions = plan(world, self.now, self.policy)
+            for decision in decisions:
                 if isinstance(decision, Start):
                     self.check_start(decision)
                 self.admit(attempts.decided(world, decision, self.now))
+            if not decisions or (isinstance(decisions[0], Start) and world.opened == opened):
+                break
         assert plan(world, self.now, self.policy) == []
         self.check_nobody_waits_in_vain()
 
@@ -218,7 +222,7 @@ class BatchMachine(RuleBasedStateMachine):
             assert attempts.launched(self.world, job_id, attempt - 1, Hands(7, 7), self.now) == []
 
     @rule(index=JOB, outcome=OUTCOMES, is_over_first=st.booleans())
-    def ends(self, index, outcome, is_over_first):
+    def attempt_ends(self, index, outcome, is_over_first):
         job_id = self.pick(index, is_batch=True)
         if job_id is None or not self.world.jobs[job_id].is_holding:
             return
@@ -413,9 +417,9 @@ class BatchMachine(RuleBasedStateMachine):
     @invariant()
     def the_maps_are_true(self):
         check(self.world)
-        assert all(count == 1 for count in self.ends.values())
+        assert all(count == 1 for count in self.end_counts.values())
         assert all(count == 1 for count in self.attempts.values()), "an attempt is started once"
-        assert set(self.ends) | set(self.world.jobs) == set(self.history.jobs)
+        assert set(self.end_counts) | set(self.world.jobs) == set(self.history.jobs)
 
     @invariant()
     def no_dependency_is_lost_or_met_before_its_time(self):

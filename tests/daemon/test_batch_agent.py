@@ -20,8 +20,10 @@ from daemon.houses import (
     said,
     target,
 )
+from jobd.daemon.inputs import AgentSaid
 from jobd.errors import JournalError
 from jobd.wire import batch as b
+from jobd.wire import codec
 from jobd.wire import messages as m
 
 
@@ -94,7 +96,7 @@ def test_a_blob_is_sent_once_to_each_agent_and_again_when_it_wants_it(house: Hou
     assert said(house, b.Blob) == [ENVIRONMENT, SCRIPT]
     batch_id_range(house, "b")
     assert said(house, b.Blob) == []
-    house.tick(agent(b.Want([SCRIPT.key, "0" * 32])))
+    house.tick(agent(b.Want([SCRIPT.key, "0" * 32])))  # the second is of no job
     assert house.ear.told[-1] == SCRIPT
     house.ear.told.clear()
     house.tick(HELLO)
@@ -296,8 +298,27 @@ def test_nothing_is_launched_or_forgotten_that_is_not_committed(house: House) ->
 def test_nonsense_of_an_agent_about_batch_jobs_is_dropped(house: House) -> None:
     started(house)
     for fields in ([], [1], [1, 1, "a", "x"], [1, 1, "a", 0, None, "self", float("nan"), 0.0, 0]):
-        from jobd.daemon.inputs import AgentSaid
-        from jobd.wire import codec
-
         house.tick(AgentSaid(b"local", codec.pack([codec.PROTOCOL, "left", fields])))
     assert rows(house)[1].state == "RUNNING"
+
+
+@pytest.mark.parametrize("is_told_before", [False, True])
+def test_why_it_could_not_be_started_is_told_and_remembered(house: House, is_told_before: bool) -> None:
+    started(house)
+    if is_told_before:
+        house.tick(agent(b.Over(1, 1, "a", None, None, "launch", "/nosuch: No such file or directory")))
+    house.tick(left(house, 1, None, None, cause="launch", text="/nosuch: No such file or directory"))
+    for _ in range(2):
+        row = over(house, 1)
+        assert (row.state, row.reason_code) == ("FAILED", "JobLaunchFailure")
+        assert row.reason == "/nosuch: No such file or directory"
+        restarted(house)
+
+
+def test_a_launch_without_its_blob_ends_as_a_failure_to_start(house: House) -> None:
+    started(house)
+    house.journal._writer.execute("DELETE FROM blobs WHERE key = ?", (SCRIPT.key,))
+    house.tick(agent(b.Want([SCRIPT.key, ENVIRONMENT.key])))
+    assert said(house, b.Blob)[-1] == ENVIRONMENT and said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a")]
+    house.tick(agent(left_of(1, 1, "", None, None, cause="start unknown")))
+    assert over(house, 1).state == "FAILED" and "not kept any more" in over(house, 1).reason

@@ -7,6 +7,7 @@ from daemon.houses import (
     HELLO,
     SCRIPT,
     House,
+    agent,
     batch_id_range,
     left,
     rows,
@@ -212,3 +213,12 @@ def test_to_stop_with_all_jobs_ends_waiting_ones_and_kills_the_others(house: Hou
     house.tick(left(house, 1, None, 15), left(house, 2, None, 15))
     assert house.server.is_done
     assert {row.cause for row in rows(house, is_finished=True).values()} == {"shutdown"}
+
+
+def test_what_was_to_be_queued_again_does_not_keep_a_server_that_stops(house: House) -> None:
+    house.tick(HELLO)
+    batch_id_range(house, "a", 2, retry_count=5)
+    house.tick(b.Control(target(1), "requeue"), agent(b.Over(2, 1, "a/1", 3, None, "self")))
+    house.tick(m.Stop(True))
+    house.tick(left(house, 1, None, 15), left(house, 2, 3))
+    assert house.server.is_done

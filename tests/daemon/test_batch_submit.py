@@ -9,6 +9,7 @@ from daemon.houses import (
     batch,
     batch_id_range,
     batch_spec,
+    left,
     over,
     rows,
     submission,
@@ -82,6 +83,12 @@ def test_jobs_that_come_and_go_in_one_tick_are_queued_once(house: House) -> None
 def test_a_token_of_a_salloc_is_taken(house: House) -> None:
     salloc, jobs = house.tick(submission("a"), batch("a", 2))
     assert salloc.job.job_id == 1 and jobs.job_ids == [1] and list(house.world.jobs) == [1]
+
+
+def test_a_token_of_batch_jobs_is_no_sallocs(house: House) -> None:
+    batch_id_range(house)
+    (answer,) = house.tick(submission("a"))
+    assert isinstance(answer, UsageError) and len(house.world.jobs) == 1
 
 
 def test_labels_that_every_job_has_are_filled_from_the_configuration(house: House) -> None:
@@ -247,8 +254,6 @@ def test_an_array_keeps_to_its_limit(house: House) -> None:
 
 # ---- again
 def test_a_finished_job_can_be_run_again_as_a_new_one(house: House) -> None:
-    from daemon.houses import left
-
     batch_id_range(house, dependency="", name="sim")
     house.tick(left(house, 1, 3))
     (accepted, again) = house.tick(b.Rerun([1], "r"), b.Rerun([1], "r"))
@@ -266,8 +271,6 @@ def test_what_lives_is_unknown_or_is_no_batch_job_is_not_run_again(house: House)
 
 
 def test_an_array_is_run_again_with_all_its_elements(house: House) -> None:
-    from daemon.houses import left
-
     batch_id_range(house, array=[[0, 2, 1]])
     house.tick(left(house, 2), left(house, 3))
     house.tick(left(house, 1))

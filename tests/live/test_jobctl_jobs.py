@@ -162,12 +162,13 @@ def test_scancel_ends_elements_and_says_what_is_not_there(house: Any) -> None:
     house.ok("Scancel", f"{number}_3", f"{number}_[5-6]")
     (row,) = [job for job in house.jobs() if job["job_id"] == number]
     assert row["batch"].tasks == "0-2,4,7-9"
+    line = "Scancel: error: Kill job error on job id 99: Invalid job id specified"
     done = house.run("Scancel", "99", "-v")
-    assert done.returncode == 1
-    assert (
-        done.stderr.splitlines()[-1]
-        == "Scancel: error: Kill job error on job id 99: Invalid job id specified"
-    )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, line)
+    done = house.run("Scancel", "99")
+    assert (done.returncode, done.stderr) == (0, "")  # programs cancel what has just ended, and mind an error
+    done = house.run("Scancel", "-s", "USR1", "99")
+    assert (done.returncode, done.stderr.splitlines()) == (1, [line])
     house.ok("Scancel", "--me", "--state=PENDING")
     assert house.jobs() == []
 

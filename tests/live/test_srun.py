@@ -103,8 +103,29 @@ def test_a_shell_on_a_pseudo_terminal(house: Any) -> None:
     terminal.expect("/dev/pts/")
     terminal.expect_exact("job 1")
     terminal.expect(pexpect.EOF)
-    terminal.close()
+    terminal.wait()
     assert terminal.exitstatus == 6
+
+
+@pytest.mark.parametrize("ntasks", ["1", "2"])
+def test_ctrl_z_stops_it_and_fg_goes_on(house: Any, ntasks: str) -> None:
+    house.server(2)
+    terminal = house.terminal("bash", "--norc", "--noprofile", "-i", env=house.env | {"PS1": "=> "})
+    terminal.expect_exact("=> ")
+    terminal.sendline(
+        f"Srun -i0 -n{ntasks} sh -c 'echo begun; test $SLURM_PROCID = 0 || exit 0; read x; echo got $x'"
+    )
+    for _ in range(int(ntasks)):
+        terminal.expect_exact("begun\r\n")
+    terminal.send("\x1a")
+    terminal.expect("Stopped")
+    terminal.expect_exact("=> ")
+    assert house.job(1)["state"] == "RUNNING"
+    terminal.sendline("fg")
+    terminal.sendline("again")
+    terminal.expect_exact("got again")
+    terminal.expect_exact("=> ")
+    terminal.sendline("exit")
 
 
 # ---- inside

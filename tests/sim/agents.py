@@ -1,4 +1,7 @@
-"""The agent, as agent/loop.py behaves: it watches Sallocs, ends what it is told to end, and repeats what was not heard."""
+"""The agent, as agent/loop.py behaves: it watches Sallocs, ends what it is told to end, and repeats what was not heard.
+
+Its batch jobs are in hands.py.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,6 +9,7 @@ from jobd.wire import codec
 from jobd.wire import messages as m
 from jobd.wire.verbs import FROM_AGENT, TO_AGENT
 from sim.faults import promise
+from sim.hands import FakeHands
 from sim.sallocs import FakeSalloc
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ class FakeAgent:
         self.pid = pid
         self.watches: dict[int, FakeWatch] = {}
         self.is_connected = False
+        self.is_ending_all = False
+        self.hands = FakeHands(sim, self)
 
     def connected(self) -> None:
         self.is_connected = True
@@ -43,6 +49,7 @@ class FakeAgent:
         for watch in self.watches.values():
             if watch.gone is not None:
                 self.say(watch.gone)
+        self.hands.connected()
 
     def say(self, message: Any) -> None:
         if self.is_connected:
@@ -51,9 +58,9 @@ class FakeAgent:
     def hear(self, data: bytes) -> None:
         message = codec.decode_named(TO_AGENT, data)
         if isinstance(message, m.Watch):
-            for watched in message.jobs:
+            for watched in () if self.is_ending_all else message.jobs:
                 self.watch(watched)
-        elif isinstance(message, m.Kill):
+        elif isinstance(message, m.Kill) and not message.attempt:
             watch = self.watches.get(message.job_id)
             if watch is not None and watch.gone is None:
                 self.kill(watch)
@@ -64,10 +71,25 @@ class FakeAgent:
                 watch is None or not watch.salloc.is_command_alive,
                 f"job {message.job_id} is forgotten while its command lives",
             )
-        elif isinstance(message, m.Bye) and all(
-            watch.gone is not None and watch.gone.is_known for watch in self.watches.values()
-        ):
-            self.sim.agent = None
+        elif isinstance(message, m.Bye):
+            if self.is_idle and all(watch.gone.is_known for watch in self.watches.values() if watch.gone):
+                self.sim.agent = None
+        else:
+            self.hands.hear(message)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing lives that it should watch. What it still has to tell is in notes and in the launch book."""
+        return not self.hands.is_any_living and all(watch.gone for watch in self.watches.values())
+
+    def end_all(self) -> None:
+        """Its scope is being stopped."""
+        self.is_ending_all = True
+        self.say(m.ScopeEnding())
+        for watch in self.watches.values():
+            if watch.gone is None:
+                self.kill(watch)
+        self.hands.end_all()
 
     def watch(self, watched: m.Watched) -> None:
         known = self.watches.get(watched.job_id)
@@ -102,6 +124,7 @@ class FakeAgent:
 
     def step(self) -> None:
         """Look at everything once; what is due is done."""
+        self.hands.step()
         now_s = self.sim.seconds
         for watch in list(self.watches.values()):
             salloc = watch.salloc

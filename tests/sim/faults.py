@@ -1,11 +1,14 @@
 """What strikes the server: a journal and a Comm that may kill it at any step, and what a broken promise is."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from jobd.errors import JournalError
+from jobd.daemon.loop import MISTAKE
+from jobd.errors import JobdError, JournalError
 from jobd.journal.journal import Journal
 from jobd.wire import codec
 from jobd.wire import messages as m
+from jobd.wire.verbs import VERB_OF
 
 if TYPE_CHECKING:
     from sim.simulator import Simulation
@@ -13,6 +16,10 @@ if TYPE_CHECKING:
 
 class Crash(BaseException):
     """The server dies here. No Exception, so that nothing in it survives by catching it."""
+
+
+class AgentDies(BaseException):
+    """The agent dies here."""
 
 
 class Violation(AssertionError):
@@ -34,13 +41,13 @@ class FaultyJournal(Journal):
 
     def commit(self, **changes: Any) -> None:
         strike, self.strike = self.strike, ""
-        events = list(changes["events"])
-        self.sim.look_at([codec.build(m.Event, codec.unpack(body)) for _, _, body in events])
         if strike == "before":
             raise Crash
         if strike == "full":
             self.was_full = True
             raise JournalError(f"cannot write {self.path}: database or disk is full")
+        events = list(changes.get("events", ()))
+        self.sim.look_at([codec.build(m.Event, codec.unpack(body)) for _, _, body in events])
         super().commit(**{**changes, "events": events})
         self.sim.is_committed()
         if strike == "after":
@@ -63,6 +70,7 @@ class FakeComm:
     def reply(self, reply_to: Any, data: bytes) -> None:
         self._count()
         is_error = codec.unpack(data)[1] == "error"
+        promise(not is_error or MISTAKE not in codec.unpack(data)[2][1], "the server made a mistake")
         promise(is_error or not self._sim.is_uncommitted, "something was answered before it was committed")
         client, connection = reply_to
         client.replies.append((connection, data))
@@ -86,5 +94,32 @@ class FakeComm:
 class Person:
     """Somebody with one request: Sdelete, jobctl set-nb-proc, Sserver -1. Repeats nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: Any) -> None:
+        self.request = request
         self.replies: list[tuple[int, bytes]] = []
+
+    def answer(self) -> Any:
+        """What was answered; None for a refusal, or nothing."""
+        if not self.replies:
+            return None
+        try:
+            return codec.decode_reply(VERB_OF[type(self.request)], self.replies.pop()[1])
+        except JobdError:
+            return None
+
+
+class Ear(logging.Handler):
+    """Hears what the server logs: some of it is a promise broken."""
+
+    MISTAKES = ("dropped", "a request failed", "an answer failed", "job %d: blob", "blob %s")
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith(self.MISTAKES):
+            text = record.getMessage()
+            if record.exc_info is not None and record.exc_info[1] is not None:
+                text += f": {record.exc_info[1]!r}"
+                raise Violation(text) from record.exc_info[1]
+            raise Violation(text)

@@ -16,6 +16,7 @@ from jobd.agent.book import Book, Key
 from jobd.agent.cgroup import Groups
 from jobd.agent.lives import Lives
 from jobd.agent.looks import Looks
+from jobd.agent.processes import newest_pid
 from jobd.agent.reaping import Children
 from jobd.agent.spawn import NotSpawned, Spawner
 from jobd.errors import JobdError
@@ -86,7 +87,7 @@ class Batches:
                 self.book.changed(message)
                 self.lives.change(attempt, message)
             elif message.scope in _SCOPES:
-                self.lives.signal(attempt, message.number, Scope(message.scope))
+                self.lives.signal(attempt, message.number, Scope(message.scope), message.step_id)
 
     def connected(self) -> None:
         """The server is (again) there: say everything."""
@@ -167,7 +168,7 @@ class Batches:
     def _start(self, launch: b.Launch) -> None:
         attempt = Attempt(launch, time.monotonic())
         try:
-            self.book.begin(launch, attempt.began_s)
+            self.book.begin(launch, attempt.began_s, newest_pid())
         except OSError as error:
             self._not_started(attempt, NotSpawned(Cause.LAUNCH, None, f"launch book: {error.strerror}"))
             return

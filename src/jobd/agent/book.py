@@ -30,6 +30,7 @@ class Entry(NamedTuple):
 
     launch: b.Launch  # without its command and variables
     began_s: float  # monotonic
+    last_pid: int = 0  # the youngest number just before the spawn; 0: not known
     pid: int = 0  # 0: the agent died before it could tell
     start_ticks: int = 0
     unenforced: tuple[str, ...] = ()
@@ -64,8 +65,11 @@ class Book:
         self._rewrite()
 
     # ---- writing
-    def begin(self, launch: b.Launch, began_s: float) -> None:
+    def begin(self, launch: b.Launch, began_s: float, last_pid: int = 0) -> None:
         """It is about to be spawned.
+
+        Args:
+            last_pid: the youngest process there is: the next number is the attempt's, if nobody else is quicker.
 
         Raises:
             OSError: that could not be written, so it must not be.
@@ -73,7 +77,7 @@ class Book:
         slim = launch._replace(argv=[], variables=[], all_cpus=[])
         key = (launch.job_id, launch.attempt)
         try:
-            self._add(key, codec.pack(["begin", *key, slim, began_s]))
+            self._add(key, codec.pack(["begin", *key, slim, began_s, last_pid]))
         except OSError:
             self._records.pop(key, None)
             raise
@@ -178,7 +182,7 @@ class Book:
                 self._records.pop(key, None)
                 self._remember(key, rest[0])
             elif kind == "begin":
-                entries[key] = Entry(codec.build(b.Launch, rest[0]), float(rest[1]))
+                entries[key] = Entry(codec.build(b.Launch, rest[0]), float(rest[1]), int(rest[2]))
                 self._records[key] = [codec.pack(record)]
             elif key in entries:
                 entries[key] = _with(entries[key], kind, rest)
@@ -226,7 +230,7 @@ def _records(path: str) -> Iterator[list[Any]]:
 def _is_record(record: Any) -> bool:
     if type(record) is not list or len(record) < 3 or type(record[0]) is not str:
         return False
-    least = {"boot": 4, "forgot": 4, "begin": 5, "pid": 6, "change": 4, "over": 4, "left": 4}.get(
+    least = {"boot": 4, "forgot": 4, "begin": 6, "pid": 6, "change": 4, "over": 4, "left": 4}.get(
         record[0], 3
     )
     return len(record) >= least and type(record[1]) is int and type(record[2]) is int

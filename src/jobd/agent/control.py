@@ -35,13 +35,19 @@ def change(attempt: Attempt, wanted: Change, looks: Looks) -> None:
         go_on(members, attempt.group)
 
 
-def send_signal(members: list[Process], *, main: tuple[int, int], number: int, scope: Scope) -> None:
-    """Send a signal to the processes of an attempt (scancel(1): --signal, --batch, --full)."""
+def send_signal(
+    members: list[Process], *, main: tuple[int, int], number: int, scope: Scope, step_id: int | None = None
+) -> None:
+    """Send a signal to the processes of an attempt (scancel(1): --signal, --batch, --full).
+
+    Args:
+        step_id: with Scope.STEPS, the one step that is meant; None for all.
+    """
     for process in members:
         is_main = (process.pid, process.start_ticks) == main
         if scope is Scope.BATCH and not is_main:
             continue
-        if scope is Scope.STEPS and (is_main or not _is_of_step(process.pid)):
+        if scope is Scope.STEPS and (is_main or not is_of_step(process.pid, step_id)):
             continue
         send_to(process, number)
 
@@ -102,8 +108,13 @@ def send_to(process: Process, number: int) -> None:
         os.close(pidfd)
 
 
-def _is_of_step(pid: int) -> bool:
-    return any(variable.startswith(_STEP) for variable in read_environment(pid) or ())
+def is_of_step(pid: int, step_id: int | None) -> bool:
+    """Whether a process is of that step, or, for None, of any."""
+    wanted = None if step_id is None else _STEP + str(step_id).encode()
+    for variable in read_environment(pid) or ():
+        if variable.startswith(_STEP):
+            return wanted in (None, variable)
+    return False
 
 
 def _threads(pid: int) -> list[int]:

@@ -42,7 +42,7 @@ def inside(groups: Groups | None, attempt: Attempt) -> Iterator[None]:
     try:
         yield
     finally:
-        group.leave()
+        _leave(groups, group)
     if attempt.pid:
         attempt.group = attempt.meter.group = group
     else:
@@ -81,6 +81,14 @@ def note_unenforced(attempt: Attempt, processors: int) -> bool:
         processors=processors,
     )
     return attempt.unenforced != before
+
+
+def _leave(groups: Groups, group: Group) -> None:
+    try:
+        group.leave()
+    except OSError as error:  # somebody has removed our leaf: the agent must not end with the job
+        log.error("%s: cannot be left: %s", group.path, error.strerror)
+        groups.prepare()
 
 
 def _make(groups: Groups, attempt: Attempt) -> Group | None:

@@ -69,6 +69,7 @@ class Lives:
         self._memory = MemoryWatch()
         self._untold: deque[tuple[float, Attempt]] = deque()
         self._ungrouped: deque[tuple[float, Attempt]] = deque()
+        self._ending: set[Attempt] = set()
         self._mains: dict[int, Attempt] = {}  # pidfds of adopted main processes
         self._signalled: dict[int, Attempt] = {}  # pidfds of members that were told to end
         self._events: dict[int, Attempt] = {}  # of control groups
@@ -82,9 +83,7 @@ class Lives:
         self._untold.append((now_s + TELL_AFTER_S, attempt))
         if self._groups is not None and attempt.group is None:
             self._ungrouped.append((now_s + GROUP_AFTER_S, attempt))
-        grouping.note_unenforced(attempt, self._processors)
-        self._set_deadlines(attempt)
-        self._watch_memory(attempt)
+        self._watch(attempt)
 
     def adopted(self, attempt: Attempt) -> None:
         """The main process of an earlier agent's attempt lives; `attempt.pidfd` is open."""
@@ -93,9 +92,7 @@ class Lives:
         self._children.adopt(attempt.pid, attempt.key, attempt.launch.server_id)
         self._mains[attempt.pidfd] = attempt
         self._poller.register(attempt.pidfd, zmq.POLLIN)
-        grouping.note_unenforced(attempt, self._processors)
-        self._set_deadlines(attempt)
-        self._watch_memory(attempt)
+        self._watch(attempt)
         if attempt.cause is not Cause.SELF:  # its ending was under way
             self.end(attempt, attempt.launch.grace_s)
 
@@ -145,6 +142,7 @@ class Lives:
         now_s = time.monotonic()
         attempt.ending = Ending(now_s, grace_s, group=attempt.group)
         attempt.is_paused = False
+        self._ending.add(attempt)
         self._deadlines.clear(attempt.key, Due.LIMIT)
         self._deadlines.clear(attempt.key, Due.WARNING)
         self._deadlines.set(attempt.key, Due.LOOK, now_s)
@@ -164,19 +162,17 @@ class Lives:
             attempt.ending.kill_at_once(time.monotonic())
             self._plan_look(attempt)
 
-    def signal(self, attempt: Attempt, number: int, scope: Scope) -> None:
-        """Send a signal to its processes."""
+    def signal(self, attempt: Attempt, number: int, scope: Scope, step_id: int | None = None) -> None:
+        """Send a signal to its processes, or to those of one step."""
         members = self._looks.members_now(attempt)
         main = (attempt.pid, attempt.start_ticks)
-        control.send_signal(members, main=main, number=number, scope=scope)
+        control.send_signal(members, main=main, number=number, scope=scope, step_id=step_id)
 
     def change(self, attempt: Attempt, change: b.Change) -> None:
         """Other limits; stand still, or go on."""
-        if attempt.ending is None and attempt.left is None:
+        if attempt.ending is None:
             control.change(attempt, change, self._looks)
-            self._set_deadlines(attempt)
-            self._watch_memory(attempt)
-            self._note_unenforced(attempt)
+            self._watch(attempt)
 
     # ---- what the kernel says
     def children_changed(self) -> None:
@@ -185,15 +181,14 @@ class Lives:
             attempt = self.attempts.get(reaped.key) if reaped.key is not None else None
             if attempt is not None:
                 attempt.meter.reaped(reaped.used)
-            if attempt is not None and reaped.is_main:
-                self._main_ended(attempt, reaped.status)
-            elif not reaped.is_main:
+            if not reaped.is_main:
                 # It may have been of any that is being ended, and have left others.
-                for key in self._living if attempt is None else {attempt.key}:
-                    ending = self.attempts[key].ending
-                    if ending is not None:
-                        ending.stir(time.monotonic())
-                        self._plan_look(self.attempts[key])
+                for other in self._ending if attempt is None else {attempt} & self._ending:
+                    assert other.ending is not None
+                    other.ending.stir(time.monotonic())
+                    self._plan_look(other)
+            elif attempt is not None:
+                self._main_ended(attempt, reaped.status)
 
     def descriptor_ready(self, descriptor: int) -> bool:
         """A pidfd, or the events of a control group; False if it is none of ours."""
@@ -246,11 +241,9 @@ class Lives:
 
     def _has_rest(self, attempt: Attempt) -> bool:
         """Whether something may live on whose main process is over."""
-        if attempt.group is not None and attempt.group.is_populated:
-            return True
-        if attempt.is_adopted:
-            return True  # its orphans are not our children
-        return self._children.left_by(attempt.key, self._living)
+        is_populated = attempt.group is not None and attempt.group.is_populated
+        # What an adopted one leaves behind are no children of ours: only a look tells.
+        return is_populated or attempt.is_adopted or self._children.left_by(attempt.key, self._living)
 
     def _over(self, attempt: Attempt) -> None:
         attempt.over = attempt.over_message()
@@ -284,6 +277,7 @@ class Lives:
                 self._poller.unregister(descriptor)
             attempt.ending.close()
             attempt.ending = None
+            self._ending.discard(attempt)
         if attempt.group is not None:
             for descriptor in [one for one, other in self._events.items() if other is attempt]:
                 del self._events[descriptor]
@@ -356,6 +350,12 @@ class Lives:
                 text = f"it used {over.used_bytes >> 20} MB of memory, of {over.limit_bytes >> 20} MB"
                 self.end_for(self.attempts[over.key], Cause.OUT_OF_MEMORY, 0.0, text)
                 self.attempts[over.key].meter.saw_memory(self._memory.remove(over.key))
+
+    def _watch(self, attempt: Attempt) -> None:
+        """Hold it to its limits."""
+        self._set_deadlines(attempt)
+        self._watch_memory(attempt)
+        self._note_unenforced(attempt)
 
     def _set_deadlines(self, attempt: Attempt) -> None:
         limit_at_s = attempt.limit_at_s

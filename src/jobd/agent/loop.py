@@ -138,7 +138,9 @@ class Agent:
         self.batches.looks.new_turn()
         roots = watch.roots()
         for process in self._members(watch):
-            if message.scope != Scope.BATCH or (process.pid, process.start_ticks) in roots:
+            if message.scope == Scope.BATCH and (process.pid, process.start_ticks) not in roots:
+                continue
+            if message.step_id is None or control.is_of_step(process.pid, message.step_id):
                 control.send_to(process, message.number)
 
     def _watch(self, watched: m.Watched) -> None:

@@ -10,7 +10,7 @@ from jobd.agent.attempts import Attempt
 from jobd.agent.batch import Batches
 from jobd.agent.book import Entry, Key
 from jobd.agent.cgroup import numbers_of
-from jobd.agent.processes import look_up, open_pidfd
+from jobd.agent.processes import open_pidfd
 from jobd.agent.reaping import status_of_stranger
 from jobd.states import Cause
 
@@ -92,19 +92,21 @@ def _take_over(batches: Batches, entry: Entry, pid: int, start_ticks: int) -> No
 
 
 def _find_started(batches: Batches, entries: list[Entry]) -> dict[Key, tuple[int, int]]:
-    """The main processes of attempts whose entry has none: leaders of a session with the attempt's marker."""
+    """The main processes of attempts whose entry has none, where that is sure.
+
+    Any of its processes has the marker, and a daemon that it has left is as well a session's leader. But nothing of an attempt has a
+    smaller number than its main process, and the entry has the youngest number from before the spawn; so if the very next one has
+    the marker, that is it. Where somebody else was quicker it stays unknown, and what is found is ended.
+    """
     found: dict[Key, tuple[int, int]] = {}
     for _ in range(START_LOOKS):
         batches.looks.new_turn()
         for entry in entries:
             table = batches.looks.table(entry.launch.server_id)
-            for mark, pids in table.attempts.items():
-                for pid in pids:
-                    process = look_up(pid)
-                    if (mark.job_id, mark.attempt) == entry.key and process and process.session == pid:
-                        first = found.get(entry.key)
-                        if first is None or process.start_ticks < first[1]:
-                            found[entry.key] = (pid, process.start_ticks)
+            process = table.processes.get(entry.last_pid + 1)
+            mark = table.marks.get(entry.last_pid + 1)
+            if process is not None and mark == entry.key and process.session == process.pid:
+                found[entry.key] = (process.pid, process.start_ticks)
         if len(found) == len(entries):
             break
         time.sleep(START_PAUSE_S)

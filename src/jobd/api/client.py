@@ -14,7 +14,7 @@ from jobd.api import options as values
 from jobd.api import targets
 from jobd.api.connection import Connection
 from jobd.api.job import Job, JobLike, job_id_of, job_ids_of
-from jobd.api.jobs import End
+from jobd.api.jobs import End, by_index
 from jobd.api.options import Begin, Dependency, JobOptions, Limit
 from jobd.api.output import output_of
 from jobd.api.stream import EventStream
@@ -161,9 +161,8 @@ class Client:
             NoSuchJob: it is not known.
             Refused: it has no output file, or that is gone.
         """
-        return "".join(
-            output_of(row, is_error=is_error, tail_bytes=tail_bytes) for row in self.rows_of(job_id_of(job))
-        )
+        rows = sorted(self.rows_of(job_id_of(job)), key=by_index)
+        return "".join(output_of(row, is_error=is_error, tail_bytes=tail_bytes) for row in rows)
 
     def node(self) -> Node:
         """The machine: what there is, and what is in use."""
@@ -208,7 +207,7 @@ class Client:
         found: dict[int, End] = {}
         for job in wanted:
             of_job = [end for end in by_number.get(job.job_id, []) if words.fits(job, end.row)]
-            for end in sorted(of_job, key=lambda end: (end.array_index or 0, end.job_id)):
+            for end in sorted(of_job, key=lambda end: by_index(end.row)):
                 found.setdefault(end.job_id, end)
         return list(found.values())
 

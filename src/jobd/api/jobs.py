@@ -109,6 +109,12 @@ def count_of(row: JobRow) -> int:
     return waiting_of(row).count if row.batch is not None and row.batch.tasks else 1
 
 
+def by_index(row: JobRow) -> tuple[int, int]:
+    """The order of an array's elements; what still waits of it comes last."""
+    index = None if row.batch is None else row.batch.array_index
+    return (INDEX_MAX if index is None else index, row.job_id)
+
+
 def numbers_of(jobs: Iterable[JobId]) -> list[int]:
     """The numbers under which the server keeps them, each once, in order."""
     return list(dict.fromkeys(job.job_id for job in jobs))

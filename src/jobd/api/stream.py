@@ -7,6 +7,7 @@
 What can no longer be told (the journal keeps so many events, or is another one) comes as an event of kind MISSED. No server is started here.
 """
 
+import math
 import os
 import threading
 import time
@@ -17,8 +18,8 @@ from types import TracebackType
 import zmq
 
 from jobd.client import Client as Asker
-from jobd.client import Events
-from jobd.errors import NoServer, UsageError, WireError
+from jobd.client import Events, is_server_alive
+from jobd.errors import JobdError, UsageError, WireError
 from jobd.limits import EVENTS_PAGE_MAX
 from jobd.wire import codec
 from jobd.wire import messages as m
@@ -49,7 +50,7 @@ class EventStream:
         self._server_id = status.server_id
         self._last_seq = status.last_seq if after_seq is None else after_seq
         self._ready: deque[m.Event] = deque()
-        self._is_to_check = False
+        self._check_at_s: float | None = None  # monotonic
         self._is_behind = False  # there are more to ask for
         self._is_closed = False
         self._lock = threading.Lock()
@@ -76,11 +77,9 @@ class EventStream:
             if self._is_behind:
                 self._ask()
                 continue
-            left_s = None if end_s is None else max(0.0, end_s - time.monotonic())
-            pause_s = left_s
-            if self._is_to_check:
-                pause_s = QUIET_S if left_s is None else min(QUIET_S, left_s)
-            ready = dict(self._poller.poll(None if pause_s is None else int(pause_s * 1000)))
+            ends_s = [at_s for at_s in (end_s, self._check_at_s) if at_s is not None]
+            pause_s = max(0.0, min(ends_s) - time.monotonic()) if ends_s else None
+            ready = dict(self._poller.poll(None if pause_s is None else math.ceil(pause_s * 1000)))
             if self._wake_fd in ready:
                 os.eventfd_read(self._wake_fd)
                 break
@@ -88,12 +87,12 @@ class EventStream:
                 self._hear()
             elif self._events.monitor in ready:
                 self._events.wait(0)
-            elif pause_s == left_s:
-                break
-            else:
+            elif self._check_at_s is not None and time.monotonic() >= self._check_at_s:
                 # An event that was dropped because we were slow shows as a gap before the next; the last ones have no next.
-                self._is_to_check = False
+                self._check_at_s = None
                 self._ask()
+            elif end_s is not None and time.monotonic() >= end_s:
+                break
         told = list(self._ready)
         self._ready.clear()
         return told
@@ -113,7 +112,7 @@ class EventStream:
             if frames[0] == self._standing:
                 self._ask()
                 continue
-            self._is_to_check = True
+            self._check_at_s = time.monotonic() + QUIET_S
             try:
                 event = codec.build(m.Event, codec.unpack(frames[-1]))
             except WireError:
@@ -147,8 +146,10 @@ class EventStream:
             for event in page.events:
                 self._tell(event)
             self._is_behind = bool(page.events) and self._last_seq < page.last_seq
-        except NoServer:
-            return
+        except JobdError:
+            # One that is dead says so by its return. One that lives was only too slow.
+            if is_server_alive():
+                self._check_at_s = time.monotonic() + QUIET_S
         finally:
             asker.close()
 

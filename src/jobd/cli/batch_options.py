@@ -84,11 +84,14 @@ _ACTING = (
     _value("export", "", SBATCH + SRUN, "LIST", "variables that go along: ALL, NONE, or [ALL,]NAME[=VALUE],…", "EXPORT"),
     _value("export-file", "", SBATCH, "FILE", "variables that go along: NAME=VALUE, each ended by a zero byte", "EXPORT_FILE"),
     _value(
-        "output", "o", SBATCH + SRUN, "FILE", "output goes there (default slurm-%%j.out; %%j job, %%A array, %%a element, %%x name, "
+        "output", "o", SBATCH, "FILE", "output goes there (default slurm-%%j.out; %%j job, %%A array, %%a element, %%x name, "
         "%%u user, %%N host, …)", "OUTPUT",
     ),
-    _value("error", "e", SBATCH + SRUN, "FILE", "errors go there (default: with the output)", "ERROR"),
-    _value("input", "i", SBATCH + SRUN, "FILE", "input comes from there (default: nothing)", "INPUT"),
+    _value("error", "e", SBATCH, "FILE", "errors go there (default: with the output)", "ERROR"),
+    _value("input", "i", SBATCH, "FILE", "input comes from there (default: nothing)", "INPUT"),
+    _value("output", "o", SRUN, "FILE", "output goes there, not to ours; %%j job, %%s step, %%t task: a file for each, …", "OUTPUT"),
+    _value("error", "e", SRUN, "FILE", "errors go there (default: to ours, with -o with the output)", "ERROR"),
+    _value("input", "i", SRUN, "FILE", "input comes from there (default: ours), or goes to the task of this number alone", "INPUT"),
     _value("open-mode", "", SBATCH + SRUN, "MODE", "append or truncate (default)", "OPEN_MODE"),
     # what becomes of it
     _value(

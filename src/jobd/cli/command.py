@@ -36,6 +36,9 @@ HANDED_ON = (
 )
 STOPPING = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
+# Marks of the job around us that a job of our own has none of: by them the agent knows the processes of an attempt or a step.
+OTHERS_MARKS = (b"JOBD_ATTEMPT", b"JOBD_STEP_ID", b"JOBD_STEP_TOKEN")
+
 NOT_FOUND = 127  # as the shells have it
 NOT_EXECUTABLE = 126
 
@@ -92,10 +95,12 @@ def environment(grant: m.Grant) -> dict[bytes, bytes]:
         with open("/proc/self/environ", "rb") as file:
             if b"LC_CTYPE=C.UTF-8" not in file.read().split(b"\0"):
                 del variables[b"LC_CTYPE"]
+    for name in OTHERS_MARKS:
+        variables.pop(name, None)
     count = str(grant.job.nb_proc).encode()
     outer = variables.get(b"JOBD_NB_PROC")
-    for name in grant.thread_variables:
-        key = name.encode()
+    for variable in grant.thread_variables:
+        key = variable.encode()
         # One that has the value of the job around us was set by its Salloc, not by the caller.
         if key not in variables or (outer is not None and variables[key] == outer):
             variables[key] = count

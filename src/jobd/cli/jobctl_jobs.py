@@ -92,9 +92,11 @@ def _rerun(options: argparse.Namespace) -> int:
     from jobd.wire import batch as b
 
     jobs = selection.parse_all(options.ids)
-    if any(job.runs or job.step_id is not None for job in jobs):
-        raise UsageError("rerun takes numbers of jobs (Squeue -f shows them)")
-    accepted: b.Accepted = Client().request(b.Rerun(selection.numbers_of(jobs), os.urandom(9).hex()))
+    if any(job.step_id is not None for job in jobs):
+        raise UsageError("a step cannot be run again without its job")
+    whole = selection.numbers_of(job for job in jobs if not job.runs)
+    elements = [job for job in jobs if job.runs]
+    accepted: b.Accepted = Client().request(b.Rerun(whole, os.urandom(9).hex(), elements))
     for line in accepted.warnings:
         say(f"jobctl: {line}")
     for number in accepted.job_ids:

@@ -37,7 +37,7 @@ TABLE = Table(
         Option("quiet", "Q", help="say nothing of jobs that are not there"),
         Option("verbose", "v", help="say what is done"),
         *(
-            Option(name, short, argument, "VALUE", "accepted, and without effect here", is_idle=True)
+            Option(name, short, argument, "VALUE", "no effect here", is_idle=True)
             for name, short, argument in (
                 ("clusters", "M", REQUIRED), ("cron", "", NONE), ("ctld", "", NONE), ("hurry", "H", NONE), ("nodelist", "w", REQUIRED),
                 ("reservation", "R", REQUIRED), ("sibling", "", REQUIRED), ("wckey", "", REQUIRED),

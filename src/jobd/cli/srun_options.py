@@ -29,7 +29,7 @@ OWN = (
     Option("cpu-bind", "", REQUIRED, "KIND", help="none: do not bind each task to its share of the processors", variable="CPU_BIND"),
     Option("no-bind", "", help="do not bind the job to processors of its own"),
     *(
-        Option(name, short, argument, "VALUE", "accepted, and without effect here", is_idle=True)
+        Option(name, short, argument, "VALUE", "no effect here", is_idle=True)
         for name, short, argument in (
             ("accel-bind", "", REQUIRED), ("bcast", "", OPTIONAL), ("bcast-exclude", "", REQUIRED), ("compress", "", OPTIONAL),
             ("disable-status", "X", NONE), ("epilog", "", REQUIRED), ("gid-map", "", REQUIRED), ("immediate", "I", OPTIONAL),

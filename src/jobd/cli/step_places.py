@@ -132,6 +132,7 @@ def task_variables(
     """
     found: dict[str, str] = {}
     row = around.job
+    outer = dict(outer)
     if row is not None:
         if outer.get(b"SLURM_JOB_ID") != str(row.job_id).encode():
             # Ours are another job's, or none's: they were not set for this one.
@@ -140,6 +141,7 @@ def task_variables(
         found["JOBD_JOB_ID"] = str(row.job_id)
         if around.server_id:
             found["JOBD_SERVER"] = around.server_id
+        outer.pop(b"JOBD_ATTEMPT", None)  # of the job around us, which may be another
         if row.batch is not None and row.batch.attempt and row.kind not in ("salloc", "srun"):
             found["JOBD_ATTEMPT"] = str(row.batch.attempt)
     found |= environment.task_variables(

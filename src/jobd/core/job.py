@@ -142,6 +142,7 @@ class Hands(NamedTuple):
     pid: int = 0  # 0: not told yet
     start_ticks: int = 0
     unenforced: tuple[str, ...] = ()  # limits that could not be enforced, in words
+    trouble: str = ""  # for a person: why it could not be started, or was lost
 
 
 NO_HANDS = Hands()

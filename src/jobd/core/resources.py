@@ -89,6 +89,16 @@ class Room:
             self.counted[name] = self.counted.get(name, 0) + sign * count
 
 
+def tally(counts: dict[int, int], numbers: tuple[int, ...], step: int) -> None:
+    """Count the users of these processors or GPUs up or down; no zeros are kept."""
+    for number in numbers:
+        left = counts.get(number, 0) + step
+        if left:
+            counts[number] = left
+        else:
+            del counts[number]
+
+
 def needed_of(world: "World", nb_proc: int, resources: Resources) -> int:
     """The procs that a job counts as when it starts: one that runs alone, as being exclusive or asking for more, as all."""
     if resources.is_exclusive:

@@ -126,7 +126,8 @@ def plan(world: World, now: Now, policy: Policy) -> list[Decision]:
     """What is to be done now. Nothing is changed, and planning again after admitting starts finds nothing more.
 
     What is overdue is decided first and alone, because its end changes what may start: waiting children end with it, and
-    a parent takes its procs back. The caller admits that and plans again.
+    a parent takes its procs back. The caller admits that and plans again; so he does when a start has let others through their
+    gates (`world.opened` has grown: --dependency=after).
     """
     overdue = [job_id for job_id, end_s in world.deadlines.items() if end_s <= now.mono_s]
     if overdue:

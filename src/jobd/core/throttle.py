@@ -37,6 +37,13 @@ class Array:
         """How many more may be started. Only for one with a limit."""
         return max(0, self.limit - self.running)
 
+    def begin_limit(self, jobs: dict[int, Job], queue: Queue, entering_id: int) -> None:
+        """It gets a limit: what waits of it is kept account of from now on, but for the job that is just coming in."""
+        for job_id in self.by_index.values():
+            job = jobs[job_id]
+            if job_id != entering_id and job.is_waiting and job_id not in queue.gates:
+                self.released.add(job.key)
+
     def balance(self, jobs: dict[int, Job], queue: Queue) -> None:
         """Let the first in the array's own order be seen, as many as there is room for."""
         if not self.limit:  # any more

@@ -89,10 +89,10 @@ class _Facts:
             found += of(Want.START, job.array_id)
         if past is None:
             return dict.fromkeys(found)
-        found += of(Want.EACH, job.job_id if job.array_id is None else job.array_id)
         if job.job_id != job.array_id:
-            found += of(Want.END, job.job_id)
+            found += of(Want.END, job.job_id) + of(Want.EACH, job.job_id)
         if job.array_id is not None:
+            found += of(Want.EACH, job.array_id)
             array = self._array
             # The first failure tells those who need a success, or a failure; all others wait for the last end.
             if array is None or (not past.is_success and array.failed == 1):

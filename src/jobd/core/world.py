@@ -24,7 +24,7 @@ from jobd.core.events import (
 )
 from jobd.core.job import NO_RESOURCES, Completing, Job, Key, Now, Running
 from jobd.core.queue import Gate, Queue
-from jobd.core.resources import NO_CAPACITY, Capacity
+from jobd.core.resources import NO_CAPACITY, Capacity, tally
 from jobd.core.throttle import Array
 from jobd.states import JobState
 
@@ -60,6 +60,7 @@ class World:
         self.shapes = self.queue.shapes  # the same by shape
         self.gated = self.queue.gated  # and what waits behind a gate
         self.gates = self.queue.gates
+        self.opened = 0  # how often an event has let a job through its gate: then there is more to be planned
         self.passes: deque[tuple[float, Key]] = deque(maxlen=PASSES_KEPT_MAX)  # (wall time, who passed)
         # Monotonic ends of the time limits of jobs that run and have one: those of Sallocs, which the planner ends, and
         # those of batch jobs, which their agent ends.
@@ -119,6 +120,7 @@ class World:
         if old is None:
             raise life.Illegal(f"job {event.job_id}: {type(event).__name__} of a job that does not live")
         new = life.apply(old, event)
+        was_gated = event.job_id in self.gates
         self._leave(old)
         if isinstance(event, Ended):
             self._remove(old, new, now)
@@ -126,6 +128,7 @@ class World:
             self._replace(old, new, event, now)
         if old.array_id is not None:
             self._balance(old.array_id)
+        self.opened += was_gated and new.is_waiting and event.job_id not in self.gates
         return new
 
     def add(self, job: Job, now: Now) -> None:
@@ -284,11 +287,11 @@ class World:
         is_lent = self._is_lent(job.job_id)
         if not is_lent:
             self.used += step * self.cost(job)
-        _tally(self.lent if is_lent else self.busy, phase.cpus, step)
+        tally(self.lent if is_lent else self.busy, phase.cpus, step)
         if resources == NO_RESOURCES:
             return
         is_suspended = job.job_id in self.children
-        _tally(self.gpus_lent if is_suspended else self.gpus_busy, phase.gpus, step)
+        tally(self.gpus_lent if is_suspended else self.gpus_busy, phase.gpus, step)
         if is_suspended:
             return
         self.memory_used_bytes += step * resources.memory_bytes
@@ -317,12 +320,13 @@ class World:
             array = self.arrays[job.array_id] = Array()
         if job.tasks is not None:
             array.is_waiting = True
-            array.limit = job.spec.batch.array_limit
         else:
             assert job.array_index is not None
             array.by_index[job.array_index] = job.job_id
-            if not array.is_waiting:
-                array.limit = job.spec.batch.array_limit
+        if job.tasks is not None or not array.is_waiting:
+            if not array.limit and job.spec.batch.array_limit:
+                array.begin_limit(self.jobs, self.queue, job.job_id)
+            array.limit = job.spec.batch.array_limit
         if job.is_waiting:
             array.unstarted += job.attempt == 0
         else:
@@ -379,12 +383,3 @@ class World:
                 self._enter(parent, now)  # a deadline once set stays
                 if parent.array_id is not None:
                     self._balance(parent.array_id)
-
-
-def _tally(counts: dict[int, int], numbers: tuple[int, ...], step: int) -> None:
-    for number in numbers:
-        left = counts.get(number, 0) + step
-        if left:
-            counts[number] = left
-        else:
-            del counts[number]

@@ -3,7 +3,6 @@
 All of it may be said twice: the agent takes note once. Processes are touched by the agent alone.
 """
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ from jobd.wire import messages as m
 
 if TYPE_CHECKING:
     from jobd.daemon.loop import Server
-
-log = logging.getLogger("jobd")
 
 WATCHES_A_MESSAGE_MAX = 5000
 
@@ -37,8 +34,7 @@ def act(server: "Server") -> None:
     for message in (*pending.forgotten, *pending.signals):
         link.say(message)
     for key in pending.wanted:
-        if not link.say_blob(key, server.journal.blob, is_wanted=True):
-            log.error("blob %s, which the agent wants, is not in the journal", key[:40])
+        link.say_blob(key, server.journal.blob, is_wanted=True)
     link.flush()
 
 
@@ -90,8 +86,7 @@ def _launch(server: "Server", job: Job | None) -> None:
     if job is None or job.spec.batch is None or not isinstance(job.phase, Running):
         return
     for key in {job.spec.batch.environment: None, job.spec.batch.script: None}:
-        if not server.link.say_blob(key, server.journal.blob):
-            log.error("job %d: blob %s is not in the journal", job.job_id, key)
+        server.link.say_blob(key, server.journal.blob)  # one that is not there the agent will want
     server.link.say(launch_of(job, server.world, server.config, server.facts))
 
 

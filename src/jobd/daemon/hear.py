@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jobd.core import attempts, reports
-from jobd.core.job import Finished, Hands, Job, Outcome, Usage
-from jobd.limits import EXIT_CODE_MAX, RESOURCE_MAX, SIGNAL_MAX, TEXT_CHARS_MAX
+from jobd.core.job import NO_HANDS, Hands, Job, Outcome, Usage
+from jobd.limits import EXIT_CODE_MAX, RESOURCE_MAX, SIGNAL_MAX
 from jobd.states import Cause
 from jobd.wire import batch as b
 from jobd.wire import messages as m
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("jobd")
 
 UNENFORCED_MAX = 16  # limits that an agent may say are not held
+TROUBLE_CHARS_MAX = 4096  # of one text for a person
 KEYS_MAX = 10_000  # blobs in one Want
 
 # How an attempt may end by the agent's word. Why the server ended it, the server knows.
@@ -80,11 +81,6 @@ def _outcome(cause: Cause, code: int | None, signal: int | None) -> Outcome:
     return Outcome(cause, code, signal)
 
 
-def is_over(job: Job | None) -> bool:
-    """Whether a job has ended or was never there."""
-    return job is None or isinstance(job.phase, Finished)
-
-
 # ---- batch jobs
 def _attempt(server: "Server", message: b.Launched | b.Over | b.Left) -> Job | None:
     """The living job of which this attempt is told, if it is the one that runs."""
@@ -98,13 +94,12 @@ def _launched(server: "Server", message: b.Launched) -> None:
     job = _attempt(server, message)
     if job is not None:
         hands = _hands(message)
-        if hands.pid and hands != getattr(job.phase, "hands", None):
-            server.admit(attempts.launched(server.world, job.job_id, job.attempt, hands, server.now))
+        if hands.pid:
+            _learn(server, job, hands, "")
 
 
-def _hands(message: b.Launched | b.Left, more: str = "") -> Hands:
-    said = [*message.unenforced[:UNENFORCED_MAX], *([more] if more else [])]
-    unenforced = tuple(text[: TEXT_CHARS_MAX // UNENFORCED_MAX] for text in said)
+def _hands(message: b.Launched | b.Left) -> Hands:
+    unenforced = tuple(text[:TROUBLE_CHARS_MAX] for text in message.unenforced[:UNENFORCED_MAX])
     is_process = 0 < message.pid < 1 << 31 and 0 <= message.start_ticks < 1 << 62
     return Hands(message.pid, message.start_ticks, unenforced) if is_process else Hands(0, 0, unenforced)
 
@@ -112,6 +107,7 @@ def _hands(message: b.Launched | b.Left, more: str = "") -> Hands:
 def _over(server: "Server", message: b.Over) -> None:
     job = _attempt(server, message)
     if job is not None:
+        _learn(server, job, _hands_of(job), message.text)
         outcome = _batch_outcome(message)
         server.admit(attempts.over(server.world, job.job_id, job.attempt, outcome, server.now))
 
@@ -119,10 +115,10 @@ def _over(server: "Server", message: b.Over) -> None:
 def _left(server: "Server", message: b.Left) -> None:
     job = _attempt(server, message)
     if job is not None:
-        if message.unenforced:
+        if message.unenforced or message.text:
             # Of a short attempt this is told with its end. Its pid alone is not worth an event.
-            hands = _hands(message)
-            server.admit(attempts.launched(server.world, job.job_id, job.attempt, hands, server.now))
+            hands = _hands(message) if message.pid else _hands_of(job)
+            _learn(server, job, hands, message.text)
         server.admit(
             attempts.left(
                 server.world,
@@ -136,6 +132,16 @@ def _left(server: "Server", message: b.Left) -> None:
         )
     # Whatever it says is committed by then, in this tick or long ago.
     server.pending.forgotten.append(b.ForgetAttempt(message.job_id, message.attempt, message.token))
+
+
+def _hands_of(job: Job) -> Hands:
+    return getattr(job.phase, "hands", NO_HANDS)
+
+
+def _learn(server: "Server", job: Job, hands: Hands, text: str) -> None:
+    hands = hands._replace(trouble=text[:TROUBLE_CHARS_MAX] or _hands_of(job).trouble)
+    if hands != _hands_of(job):
+        server.admit(attempts.launched(server.world, job.job_id, job.attempt, hands, server.now))
 
 
 def _batch_outcome(message: b.Over | b.Left) -> Outcome:
@@ -164,7 +170,19 @@ def _scope_ending(server: "Server", message: m.ScopeEnding) -> None:
 
 
 def _want(server: "Server", message: b.Want) -> None:
-    server.pending.wanted += message.keys[:KEYS_MAX]
+    wanted = set(message.keys[:KEYS_MAX])
+    kept = server.journal.has_blobs(wanted)
+    server.pending.wanted += sorted(kept)
+    if kept == wanted:
+        return
+    # A launch without its blob would wait for ever. Only a journal that somebody has changed brings this about.
+    for job in list(server.world.holding.values()):
+        batch = job.spec.batch
+        if batch is not None and {batch.script, batch.environment} & (wanted - kept):
+            log.error("job %d: its script or its environment is not in the journal", job.job_id)
+            _learn(server, job, _hands_of(job), "its script or its environment is not kept any more")
+            outcome = Outcome(Cause.LAUNCH)
+            server.admit(attempts.over(server.world, job.job_id, job.attempt, outcome, server.now))
 
 
 _HEARERS: dict[type[Any], Callable[["Server", Any], None]] = {

@@ -6,7 +6,7 @@ The same job and attempt give the same Launch, however often it is said.
 from functools import lru_cache
 
 from jobd import indexes
-from jobd.core.job import Job, Running, Spec
+from jobd.core.job import Job, Running
 from jobd.core.world import World
 from jobd.daemon.files import files_of
 from jobd.daemon.inputs import Facts
@@ -122,17 +122,12 @@ def _slurm_variables(job: Job, config: Config, facts: Facts) -> dict[str, str]:
             restarts=max(0, job.attempt - 1),
             started_at=phase.started_at,
             time_limit_s=spec.time_limit_s,
-            licenses=_licenses(spec, config),
+            licenses=labels.get("licenses", ""),
             reservation=labels.get("reservation", ""),
             dependency=text_of(batch.dependency) if batch.dependency.terms else "",
             umask=batch.umask,
         )
     )
-
-
-def _licenses(spec: Spec, config: Config) -> str:
-    counted = spec.resources.counted
-    return ",".join(f"{name}:{count}" for name, count in counted if name in config.licenses)
 
 
 @lru_cache(maxsize=256)

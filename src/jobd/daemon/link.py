@@ -37,29 +37,25 @@ class Link:
         if self.agent is not None:
             self._messages.append(codec.encode_named(TO_AGENT, message))
 
-    def say_blob(self, key: str, read: Callable[[str], bytes | None], *, is_wanted: bool = False) -> bool:
+    def say_blob(self, key: str, read: Callable[[str], bytes | None], *, is_wanted: bool = False) -> None:
         """See that the agent has a blob: it is sent once a Hello, or again when it is `is_wanted`.
 
         Args:
-            read: the bytes of a key, asked only if they are to be sent.
-
-        Returns:
-            False if there is no such blob.
+            read: the bytes of a key, or None; asked only if they are to be sent.
         """
         if self.agent is None or not key:
-            return True
+            return
         if key in self._sent and not is_wanted:
             self._sent.move_to_end(key)
-            return True
+            return
         data = read(key)
         if data is None:
-            return False
+            return
         self.say(Blob(key, data))
         self._sent[key] = None
         self._sent.move_to_end(key)
         if len(self._sent) > KEYS_KEPT_MAX:
             self._sent.popitem(last=False)
-        return True
 
     def flush(self) -> None:
         """Send what was said."""

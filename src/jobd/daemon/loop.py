@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jobd.core import attempts, life, waits
+from jobd.core import attempts, life, reports, waits
+from jobd.core.decisions import Start
 from jobd.core.events import KINDS, Event, LimitsSet, Started
 from jobd.core.job import Job, Now
 from jobd.core.schedule import Policy, next_deadline_s, plan
@@ -26,6 +27,7 @@ from jobd.daemon.verbs import HANDLERS
 from jobd.errors import JobdError, JournalError, Refused
 from jobd.journal.journal import Journal
 from jobd.settings import Config
+from jobd.states import Cause
 from jobd.wire import codec
 from jobd.wire import messages as m
 from jobd.wire.topics import JOB_NOW, job_topic, server_topic, subscribed_job_id
@@ -113,6 +115,9 @@ class Server:
                 hear(self, item.agent, codec.decode_named(FROM_AGENT, item.data))
             except JobdError as error:
                 log.warning("agent: %s", error)
+            except Exception:
+                # It would say the same to the next server, which then could not live either.
+                log.exception("a message of the agent failed")
         else:
             job_id = subscribed_job_id(item.topic)
             if job_id is not None:
@@ -161,11 +166,20 @@ class Server:
     # ---- plan
     def _plan(self) -> None:
         if self.kill_asked:
+            # What was to be queued again when all were told to end.
+            queued = [key[2] for key in (*self.world.waiting, *self.world.gated)]
+            if queued:
+                self.admit(reports.deleted(self.world, queued, Cause.SHUTDOWN, self.now))
             return
         self.world.ripen(self.now)
-        for _ in range(2):  # what is overdue is decided alone, and then what may start after it
-            for decision in plan(self.world, self.now, self.policy):
+        while True:
+            opened = self.world.opened
+            decisions = plan(self.world, self.now, self.policy)
+            for decision in decisions:
                 self.admit(attempts.decided(self.world, decision, self.now))
+            # What is overdue is decided alone, and then what may start after it; a start may let others through (after:ID).
+            if not decisions or (isinstance(decisions[0], Start) and self.world.opened == opened):
+                return
 
     # ---- commit
     def _commit(self) -> None:

@@ -25,9 +25,11 @@ from jobd.core.schedule import Policy
 from jobd.core.world import World
 from jobd.daemon.files import files_of
 from jobd.dependencies import text_of
+from jobd.indexes import Indexes
 from jobd.states import Cause
 from jobd.wire.rows import BatchRow, Counted, JobRow
 
+RUNS_SHOWN_MAX = 3000  # of an array's indexes: at most 60,000 characters
 STARTS_MAX = 200  # waiting jobs whose start is reckoned for a list: about 1 ms of the server's time
 
 NODE = socket.gethostname().partition(".")[0]
@@ -115,6 +117,8 @@ def row_of(
         started_at, ended_at, outcome = phase.started_at, phase.ended_at, phase.outcome
     if outcome is not None:
         reason_code, reason_text = _end_words(outcome)
+        if type(phase) in (Completing, Finished) and phase.hands.trouble:  # type: ignore[union-attr]
+            reason_text = phase.hands.trouble  # type: ignore[union-attr]
     return JobRow(
         job.job_id,
         job.parent_id,
@@ -212,6 +216,13 @@ def _common(job: Job, batch: Batch) -> _Common:
     return found
 
 
+def _tasks_text(tasks: Indexes) -> str:
+    """0-9,12; of an array in very many pieces the first of them, as a text in a message must not be longer."""
+    if len(tasks.runs) <= RUNS_SHOWN_MAX:
+        return tasks.text
+    return Indexes(tasks.runs[:RUNS_SHOWN_MAX]).text + ",..."
+
+
 def _batch_row(job: Job, batch: Batch, expected_start_at: float | None) -> BatchRow:
     phase = job.phase
     common = _common(job, batch)
@@ -232,7 +243,7 @@ def _batch_row(job: Job, batch: Batch, expected_start_at: float | None) -> Batch
             job.attempt,
             job.array_id,
             job.array_index,
-            "" if job.tasks is None else job.tasks.text,
+            "" if job.tasks is None else _tasks_text(job.tasks),
             *common.head,
             list(gpus),
             *common.middle,

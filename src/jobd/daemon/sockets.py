@@ -6,7 +6,6 @@
 """
 
 import os
-from collections import Counter
 from typing import Any
 
 import zmq
@@ -14,6 +13,7 @@ import zmq
 from jobd import locks, paths
 from jobd.daemon.inputs import AgentSaid, Input, Request, Subscribed
 from jobd.daemon.peers import parse_peer
+from jobd.daemon.subscriptions import Subscriptions
 from jobd.limits import AGENT_BYTES_MAX, REQUEST_BYTES_MAX
 from jobd.wire import messages as m
 
@@ -62,8 +62,7 @@ class Sockets:
             socket.bind(paths.ipc(path))
             if socket is not self.control or control_fd is None:
                 os.chmod(path, 0o600)
-        self._wanted: set[bytes] = set()  # topics to which somebody subscribes: prefixes of what is published
-        self._lengths: Counter[int] = Counter()  # of these
+        self._subscriptions = Subscriptions()
         self.hello: m.Hello | None = None
         self._agent_pid: int | None = None
 
@@ -118,21 +117,11 @@ class Sockets:
         topic = data[1:]
         if len(frames) != 1 or data[:1] not in (b"\0", b"\1"):
             return []
-        is_known = topic in self._wanted
         if data[:1] == b"\0":
-            if is_known:
-                self._wanted.discard(topic)
-                self._lengths[len(topic)] -= 1
-                if not self._lengths[len(topic)]:
-                    del self._lengths[len(topic)]
+            self._subscriptions.remove(topic)
             return []
-        if not is_known:
-            self._wanted.add(topic)
-            self._lengths[len(topic)] += 1
+        self._subscriptions.add(topic)
         return [Subscribed(topic)]
-
-    def _is_wanted(self, topic: bytes) -> bool:
-        return any(topic[:length] in self._wanted for length in self._lengths)
 
     # ---- Comm
     def reply(self, reply_to: Any, data: bytes) -> None:
@@ -145,7 +134,7 @@ class Sockets:
 
     def publish(self, topic: bytes, data: bytes) -> None:
         """Publish an event; slow subscribers miss it and ask."""
-        if self._lengths and self._is_wanted(topic):
+        if self._subscriptions.wants(topic):
             self.events.send_multipart([topic, data])
 
     def agent_said_hello(self, hello: m.Hello) -> None:

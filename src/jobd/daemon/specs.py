@@ -69,7 +69,7 @@ def template(
     if asked.on_kill not in ("", OnKill.TREE.value, OnKill.BELOW.value):
         raise UsageError(f"on-kill {asked.on_kill[:40]!r}: tree or below")
     tasks = runs_of(asked.array, config.array_max) if asked.array else None
-    labels = labels_of(asked.labels, config, user)
+    labels = labels_of(asked.labels, config, user, asked.counted)
     if tasks is not None:
         labels = tuple(sorted({**dict(labels), "array": array_label(tasks, asked.array_limit)}.items()))
     batch = Batch(
@@ -159,8 +159,10 @@ def resources_of(memory_bytes: int, gpus: int, counted: Sequence[Counted], is_ex
     return Resources(memory_bytes, gpus, wanted, is_exclusive)
 
 
-def labels_of(labels: Sequence[Sequence[str]], config: Config, user: str) -> tuple[tuple[str, str], ...]:
-    """The labels, with those that every job has.
+def labels_of(
+    labels: Sequence[Sequence[str]], config: Config, user: str, counted: Sequence[Counted] = ()
+) -> tuple[tuple[str, str], ...]:
+    """The labels, with those that every job has, and with the licenses among what is counted.
 
     Raises:
         UsageError: they are none.
@@ -170,6 +172,11 @@ def labels_of(labels: Sequence[Sequence[str]], config: Config, user: str) -> tup
     found["partition"] = found.get("partition") or config.partitions[0]
     found["account"] = found.get("account") or (config.accounts[0] if config.accounts else user)
     found["qos"] = found.get("qos") or config.qos[0]
+    found["licenses"] = ",".join(
+        f"{name}:{count}" for name, count in counted if count and name in config.licenses
+    )
+    if not found["licenses"]:
+        del found["licenses"]
     return tuple(sorted(found.items()))
 
 

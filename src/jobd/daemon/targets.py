@@ -13,7 +13,7 @@ from jobd.core import arrays
 from jobd.core.job import Completing, Job, Running
 from jobd.core.world import World
 from jobd.daemon.specs import RUNS_MAX, runs_of
-from jobd.errors import JobdError, NoSuchJob, UsageError
+from jobd.errors import JobdError, NoSuchJob, Refused, UsageError
 from jobd.indexes import Indexes
 from jobd.limits import IDS_MAX
 from jobd.states import JobState
@@ -162,6 +162,12 @@ def _elements(server: "Server", named: JobId, room: int) -> tuple[list[int], boo
         others = arrays.elements(world, named.job_id)
         return [job_id for job_id in others if _is_one_of(world.jobs[job_id], wanted)][:room], False
     first, is_part = _first(wanted, room)
+    if tasks is not None:
+        pieces = sum(1 if step == 1 else (last - start) // step + 1 for start, last, step in first.runs)
+        if len(tasks.runs) + pieces > RUNS_MAX:
+            raise Refused(
+                f"array {named.job_id} would wait in more than {RUNS_MAX} pieces: name longer ranges, or all of it"
+            )
     events, job_ids, _ = arrays.chosen(world, named.job_id, first.runs)
     if not job_ids:  # of a range those that are over are no mistake, while one of it lives
         raise no_such_job(text_of(named))

@@ -88,14 +88,6 @@ class Accepted(NamedTuple):
     server_id: str = ""
 
 
-class Rerun(NamedTuple):
-    """Queue finished batch jobs again, as new jobs that ask for the same."""
-
-    job_ids: list[int]
-    token: str = ""
-
-
-# ---- which jobs, and what to do to them -----------------------------------------------------------------------
 class JobId(NamedTuple):
     """12, or 12_3, or the living elements 12_[…] of an array; a step 12.0."""
 
@@ -104,6 +96,15 @@ class JobId(NamedTuple):
     step_id: int | None = None
 
 
+class Rerun(NamedTuple):
+    """Queue finished batch jobs again, as new jobs that ask for the same."""
+
+    job_ids: list[int]
+    token: str = ""
+    elements: list[JobId] = []  # of arrays
+
+
+# ---- which jobs, and what to do to them -----------------------------------------------------------------------
 class Target(NamedTuple):
     """Which living jobs: all conditions must hold; an empty list is no condition. All empty means none, not all."""
 

@@ -44,21 +44,24 @@ def handle(server: "Server", peer: Peer, request: Cancel) -> Callable[[], Affect
 def _signal(server: "Server", request: Cancel) -> Callable[[], Affected]:
     number = request.signal or SIGTERM
     scope = request.scope or Scope.STEPS.value
-    steps: dict[str, list[int]] = {}  # what was named → its steps
-    for named in request.target.jobs:
-        if named.step_id is not None:
-            steps.setdefault(targets.text_of(named), []).append(named.step_id)
+    step_of = {targets.text_of(named): named.step_id for named in request.target.jobs}
     chosen = targets.choose(server, request.target, is_open=lambda job: job.is_holding)
-    step_of = {
-        job_id: steps[name][0] for name, job_ids in chosen.groups for job_id in job_ids if name in steps
-    }
+    steps: dict[int, list[int | None]] = {}  # of each job those that are meant; None for all
+    for name, job_ids in chosen.groups:
+        for job_id in job_ids:
+            steps.setdefault(job_id, []).append(step_of.get(name))
 
     def signal(job_id: int) -> None:
         job = server.world.jobs[job_id]
         if not job.is_holding:
             raise Refused(f"job {job_id} does not run, so it has no processes to signal")
+        if server.link.agent is None:
+            raise Refused(
+                f"job {job_id}: there is no agent that could signal it; it is on its way, try again"
+            )
         attempt = job.attempt if job.is_batch else 0
-        server.pending.signals.append(Signal(job_id, attempt, number, scope, step_of.get(job_id)))
+        while steps[job_id]:
+            server.pending.signals.append(Signal(job_id, attempt, number, scope, steps[job_id].pop(0)))
 
     done, refused = targets.for_each(server, chosen, signal)
     return lambda: Affected(sorted(done), refused, chosen.is_more)

@@ -57,6 +57,8 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
         )
         job_id = server.world.next_job_id
         server.admit(events)
+    elif job.is_batch:
+        raise UsageError("this token is that of batch jobs")
     else:
         job_id = job.job_id
 
