@@ -141,6 +141,15 @@ def test_who_does_not_listen_is_killed_after_the_grace(attempt: Any) -> None:
     assert one.main.wait() == -signal.SIGKILL
 
 
+def test_the_grace_begins_with_the_first_look_however_late_that_is(attempt: Any) -> None:
+    one = attempt("sh", "-c", "echo on; exec sleep 1000")
+    one.says()
+    ending = Ending(0.0, 5.0)
+    ending.look(one.find, 100.0)
+    assert one.main.wait() == -signal.SIGTERM
+    assert ending.kill_at_s == 105.0
+
+
 def test_without_a_grace_nobody_gets_term(attempt: Any) -> None:
     one = attempt("sh", "-c", "trap 'echo heard' TERM; echo on; while :; do sleep 1000; done")
     one.says()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,6 @@ def test_a_job_inside_a_job_is_its_child_if_that_is_asked_for(client: jobd.Clien
         "    print(client.submit('true', nb_proc=2, is_child=True, stdout='/dev/null').wait(30).row.parent_id)\n"
     )
     # Both procs are the outer job's; the inner one gets them since its parent counts as suspended meanwhile.
-    outer = client.submit(["python", str(inner)], nb_proc=2)
+    outer = client.submit([sys.executable, str(inner)], nb_proc=2)
     assert outer.wait(PATIENCE_S).is_ok, outer.output()
     assert outer.output() == f"{outer.id}\n"

@@ -143,17 +143,16 @@ def test_map_keeps_the_order_in_chunks_or_not(client: jobd.Client) -> None:
             executor.map(int, "1", chunksize=0)
 
 
-def test_a_module_beside_the_script_is_found(
-    client: jobd.Client, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = house.work / "modules"
+def test_a_module_beside_the_script_is_found(client: jobd.Client, house: House) -> None:
+    folder = house.work / "scripts"
     folder.mkdir()
-    (folder / "beside_the_script.py").write_text("def twice(x):\n    return 2 * x\n")
-    monkeypatch.syspath_prepend(str(folder))
-    import beside_the_script  # type: ignore[import-not-found]
-
-    with jobd.Executor(client) as executor:
-        assert executor.submit(beside_the_script.twice, 21).result(PATIENCE_S) == 42
+    (folder / "beside.py").write_text("def twice(x):\n    return 2 * x\n")
+    (folder / "main.py").write_text(
+        "import beside, jobd\n"
+        "with jobd.Executor() as executor:\n"
+        "    print(executor.submit(beside.twice, 21).result(60))\n"
+    )
+    assert house.ok(sys.executable, str(folder / "main.py")) == "42\n"
 
 
 def test_a_big_payload_goes_there_and_back(client: jobd.Client) -> None:
@@ -229,6 +228,6 @@ def test_an_executor_in_a_job_makes_children_of_it(client: jobd.Client, house: H
         "    print(sum(executor.map(pow, [1, 2, 3], [2, 2, 2])))\n"
     )
     # It has all procs itself, and would wait for ever for those of its calls if they were no children.
-    outer = client.submit(["python", str(inner)], nb_proc=2)
+    outer = client.submit([sys.executable, str(inner)], nb_proc=2)
     assert outer.wait(PATIENCE_S).is_ok, outer.output()
     assert outer.output() == "14\n"

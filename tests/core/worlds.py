@@ -7,13 +7,25 @@ from jobd import dependencies, indexes
 from jobd.core import attempts, dependents, reports, waits
 from jobd.core.decisions import Decision, Start
 from jobd.core.events import Ended, Event
-from jobd.core.job import NO_RESOURCES, Batch, Completing, Job, Now, Resources, Retry, Running, Spec
+from jobd.core.job import (
+    NO_RESOURCES,
+    Batch,
+    Completing,
+    Job,
+    Now,
+    Outcome,
+    Resources,
+    Retry,
+    Running,
+    Spec,
+    Usage,
+)
 from jobd.core.queue import Gate
 from jobd.core.resources import NO_CAPACITY, Capacity
 from jobd.core.schedule import Policy, plan
 from jobd.core.waits import Past
 from jobd.core.world import World
-from jobd.states import JobState, OnKill
+from jobd.states import Cause, JobState, OnKill
 
 POLICY = Policy()
 
@@ -367,3 +379,31 @@ def image(world: World) -> dict[str, object]:
         "next_job_id": world.next_job_id,
         "deadlines": {job_id: round(end_s, 3) for job_id, end_s in world.deadlines.items()},
     }
+
+
+SUCCESS = Outcome(Cause.SELF, 0, None)
+FAILURE = Outcome(Cause.SELF, 1, None)
+
+
+def succeeds(world: World, job_id: int, now: Now | None = None) -> list[Event]:
+    """The attempt of a batch job ends well, and nothing of it is left; all that follows."""
+    return leaves(world, job_id, SUCCESS, now)
+
+
+def fails(world: World, job_id: int, now: Now | None = None) -> list[Event]:
+    """It ends with code 1."""
+    return leaves(world, job_id, FAILURE, now)
+
+
+def leaves(world: World, job_id: int, outcome: Outcome, now: Now | None = None) -> list[Event]:
+    """It ends so."""
+    now = now or at(1)
+    attempt = world.jobs[job_id].attempt
+    return admit(world, attempts.left(world, job_id, attempt, outcome, Usage(), now.wall_s, now), now)
+
+
+def finish(world: World, job_id: int, events: Iterable[Event], now: Now | None = None) -> list[Event]:
+    """These events of a job, which must be about it, and all that follows."""
+    done = admit(world, events, now or at(1))
+    assert any(getattr(event, "job_id", None) == job_id for event in done)
+    return done

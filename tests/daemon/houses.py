@@ -45,6 +45,7 @@ class House:
 
     def __init__(self, path: str, **config: Any) -> None:
         self.path, self.config, self.ear, self.seconds = path, config, Ear(), 0.0
+        self.is_checked = True  # each tick; off where a world is so large that the check is what takes the time
         self.start()
 
     def start(self) -> None:
@@ -72,7 +73,8 @@ class House:
             for number, item in enumerate(requests)
         ]
         self.server.tick(items, at(self.seconds))
-        check(self.world)
+        if self.is_checked:
+            check(self.world)
         answers = []
         for number, data in self.ear.replies:
             try:

@@ -29,6 +29,8 @@ PLAIN = st.recursive(
 )
 
 
+EXAMPLES = max(40, settings.default.max_examples // 2)  # each is a dozen ticks on a journal of its own
+
 WORDS = ["", "a", "b", "c", "1 2", "0 1", "2 0 1 1", "1.5 2", "-1.e9 1", "tree", "here", "\udcff"]
 MORE_WORDS = [
     "RUNNING",
@@ -141,7 +143,7 @@ def told() -> st.SearchStrategy[AgentSaid]:
     ).map(agent)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_asked_there_is_one_answer_and_a_restart_changes_nothing(
     tmp_path: Path, data: Any

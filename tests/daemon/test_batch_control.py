@@ -72,6 +72,7 @@ def test_all_elements_that_wait_are_cancelled_as_one(house: House) -> None:
 
 
 def test_an_array_is_not_cut_into_more_pieces_than_can_be_shown(house: House) -> None:
+    house.is_checked = False
     house.tick(m.SetLimits(0, 2))
     batch_id_range(house, array=[[0, 99_999, 1]])
     every_other = b.Target([b.JobId(1, [[1, 99_999, 2]])])
@@ -95,6 +96,7 @@ def test_what_is_cancelled_may_be_chosen_by_conditions(house: House) -> None:
 
 
 def test_a_long_list_is_cancelled_in_parts(house: House) -> None:
+    house.is_checked = False
     house.tick(m.SetLimits(0, 2))
     batch_id_range(house, "a", 6000)
     (first,) = house.tick(b.Cancel(b.Target(users=["me"])))
@@ -354,6 +356,7 @@ def test_one_that_can_never_start_is_cancelled_if_it_wants_that(house: House) ->
 
 
 def test_ten_thousand_may_wait_for_one(house: House) -> None:
+    house.is_checked = False
     batch_id_range(house)
     batch_id_range(house, "b", 10_000, dependency="afterok:1")
     house.tick(left(house, 1, 0))

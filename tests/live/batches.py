@@ -65,11 +65,16 @@ def lines(path: Path) -> list[str]:
 
 
 def process_state(pid: int) -> str:
-    """The letter of a process's state; "" if it is gone."""
+    """The letter of a process's state; "" if it is gone and reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0].decode()
     except OSError:
         return ""
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; who is to reap it may take its time."""
+    return process_state(pid) in ("", "Z")
 
 
 def agent_of(house: Any) -> int:

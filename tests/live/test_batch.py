@@ -13,6 +13,7 @@ from live.batches import (
     elements,
     end_of,
     ended,
+    is_gone,
     lines,
     output,
     process_state,
@@ -162,7 +163,7 @@ def test_what_a_job_leaves_behind_ends_with_it(house: Any) -> None:
         f"read pid < {ready}; echo $pid > pid; (setsid sleep 1000 & ) ; exit 3"
     )  # fmt: skip
     assert end_of(ended(house, job_id)) == ("FAILED", 3, None, "self")
-    assert process_state(int((house.work / "pid").read_text())) == ""
+    assert is_gone(int((house.work / "pid").read_text()))
     assert lines(house.work / "ends") == ["term"]
 
 
@@ -175,7 +176,7 @@ def test_scancel_ends_all_of_it_and_what_waits_never_runs(house: Any) -> None:
     house.ok("Scancel", str(running), str(waiting))
     assert {ended(house, number)["cause"] for number in (running, waiting)} == {"deleted"}
     assert house.job(running)["state"] == house.job(waiting)["state"] == "CANCELLED"
-    assert process_state(pid) == "" and not (house.work / "ran").exists()
+    assert is_gone(pid) and not (house.work / "ran").exists()
 
 
 def test_scancel_with_a_signal_goes_to_the_script_or_to_all(house: Any) -> None:
@@ -406,7 +407,7 @@ def test_a_requeued_job_runs_again_under_its_number(house: Any) -> None:
     pid = house.until(lambda: house.job(job_id)["pid"])
     house.ok("Scontrol", "requeue", str(job_id))
     assert house.until_ready(ready) == "1\n"
-    assert process_state(pid) == ""
+    assert is_gone(pid)
     go.write_text("on\n")
     row = ended(house, job_id)
     assert (row["exit_code"], row["batch"].attempt) == (3, 2)
@@ -468,7 +469,7 @@ def test_sallocs_inside_are_children_and_end_with_it(house: Any) -> None:
     house.ok("Scancel", str(job_id))
     assert end_of(ended(house, job_id))[3] == "deleted"
     assert ended(house, child["job_id"])["state"] == "CANCELLED"
-    assert process_state(pid) == ""
+    assert is_gone(pid)
 
 
 def test_a_job_queued_from_inside_is_nobodys_child_unless_it_is_waited_for(house: Any) -> None:

@@ -12,7 +12,7 @@ from live.batches import configured, ended, lines, output, script, submit, wrap
 def shown(house: Any, number: int | str) -> dict[str, str]:
     """The words of `Scontrol show job`, as programs read them."""
     text = house.ok("Scontrol", "-o", "show", "job", str(number))
-    return dict(re.findall(r"(\S+?)=(.*?)(?= \S+=|\s*$)", text))
+    return dict(re.findall(r"(\S+?)=(.*?) *(?= \S+=|$)", text, re.MULTILINE))
 
 
 def holding(house: Any, *options: str, text: str = "") -> int:

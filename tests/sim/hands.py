@@ -89,6 +89,7 @@ class FakeHands:
         self.attempts: dict[Key, FakeAttempt] = {}
         self.parked: dict[Key, b.Launch] = {}
         self.blobs: set[str] = set()
+        self.wanted: set[str] = set()
         self.is_ending_all = False
 
     @property
@@ -145,6 +146,7 @@ class FakeHands:
             self.end(attempt)
 
     def connected(self) -> None:
+        self.wanted.clear()
         for attempt in self.attempts.values():
             self.repeat(attempt)
 
@@ -178,9 +180,18 @@ class FakeHands:
     def take_blob(self, blob: b.Blob) -> None:
         promise(key_of(blob.data) == blob.key, "a blob that is not what its name says")
         self.blobs.add(blob.key)
-        for key, launch in list(self.parked.items()):
-            if key not in self.attempts and not self.missing(launch):
+        self.wanted.discard(blob.key)
+        for launch in list(self.parked.values()):
+            if missing := self.missing(launch):
+                self.want(missing)
+            else:
                 self.launch(launch)
+
+    def want(self, keys: list[str]) -> None:
+        new = [key for key in keys if key not in self.wanted]
+        if new:
+            self.wanted.update(new)
+            self.say(b.Want(new))
 
     def missing(self, launch: b.Launch) -> list[str]:
         return [key for key in (launch.environment, launch.script) if key and key not in self.blobs]
@@ -197,7 +208,7 @@ class FakeHands:
             promise(False, f"attempt {key} is launched again after its end was committed")
         elif missing := self.missing(launch):
             self.parked[key] = launch
-            self.say(b.Want(missing))
+            self.want(missing)
         else:
             self.parked.pop(key, None)
             self.start(launch)
@@ -256,7 +267,9 @@ class FakeHands:
         sim.ledger.check_launch(launch)
         self.breathe()
         attempt = FakeAttempt(launch, sim.seconds)
-        if sim.rng.random() < sim.rates["launch"] * 0.1:  # no such folder, no room for its output, or for the book
+        if (
+            sim.rng.random() < sim.rates["launch"] * 0.1
+        ):  # no such folder, no room for its output, or for the book
             sim.launch_failures.add(key)
             attempt.cause, attempt.is_main_over = Cause.LAUNCH, True
             if sim.rng.random() < 0.7:
@@ -364,6 +377,9 @@ class FakeHands:
             self.tell(attempt)
         if run.takes_too_much and attempt.memory_bytes:
             self.end_for(attempt, Cause.OUT_OF_MEMORY, hard=True)
-        elif attempt.time_limit_s is not None and not attempt.is_paused:
-            if now_s >= attempt.began_s + attempt.time_limit_s + attempt.paused_s:
-                self.end_for(attempt, Cause.TIME_LIMIT)
+        elif (
+            attempt.time_limit_s is not None
+            and not attempt.is_paused
+            and now_s >= attempt.began_s + attempt.time_limit_s + attempt.paused_s
+        ):
+            self.end_for(attempt, Cause.TIME_LIMIT)

@@ -74,6 +74,7 @@ class Ledger:
         self.waiting_in: dict[int, set[int]] = {}  # and those that have not been split off
         self.starts: set[tuple[int, int]] = set()  # committed attempts
         self.cancelled: set[int] = set()  # of whom somebody was told that they end
+        self.array_ends: dict[int, float] = {}  # of arrays that ended before their last element had left them
         self.cleaned_before = 0.0
         self.resumptions = 0  # after which jobs may share what each was given alone
 
@@ -158,9 +159,7 @@ class Ledger:
         self._part(known, started_at=at)
 
     def _part(self, known: Known, **news: object) -> None:
-        key = (
-            (known.job_id, None) if known.array_index is None else (known.array_id or 0, known.array_index)
-        )
+        key = (known.job_id, None) if known.array_index is None else (known.array_id or 0, known.array_index)
         part = self.parts.get(key, Part())
         if "started_at" in news and part.started_at is not None:
             return
@@ -198,6 +197,7 @@ class Ledger:
             for index in job.tasks.each():
                 self.parts[job.job_id, index] = Part(None, event.at, False)
             self.waiting_in[job.job_id] = set()
+            self.array_ends[job.job_id] = event.at
         else:
             self._part(known, **ended)
         if not known.is_batch:
@@ -309,7 +309,9 @@ class Ledger:
     def _term(self, term: Term, known: Known, at: float) -> bool | None:
         if term.kind == "singleton":
             older = [
-                one for one in self.living.values() if one.age < known.age and one.name == known.name and one.is_batch
+                one
+                for one in self.living.values()
+                if one.age < known.age and one.name == known.name and one.is_batch
             ]
             if known.is_renamed or any(one.is_renamed for one in self.jobs.values()):
                 return None
@@ -378,4 +380,3 @@ class Ledger:
             for index in indexes:
                 part = self.parts.get((array_id, index), Part())
                 promise(part.ended_at is not None, f"element {array_id}_{index} has no end")
-

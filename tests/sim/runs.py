@@ -56,9 +56,7 @@ class FakeRun:
     @property
     def has_members(self) -> bool:
         """Whether a process of it lives."""
-        return (
-            self.is_command_alive or bool(self.leftovers) or any(child.is_alive for child in self.children)
-        )
+        return self.is_command_alive or bool(self.leftovers) or any(child.is_alive for child in self.children)
 
     def signal_members(self, *, hard: bool) -> None:
         """TERM (with CONT before it) or KILL to all of them."""

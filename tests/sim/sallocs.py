@@ -12,6 +12,7 @@ from jobd.wire.topics import job_topic
 from sim.faults import promise
 
 if TYPE_CHECKING:
+    from sim.runs import FakeRun
     from sim.simulator import Simulation
 
 UID = 1000
@@ -23,7 +24,7 @@ class FakeSalloc:
     """One Salloc and its command. State: asking, waiting, running, telling, lingering, over."""
 
     def __init__(
-        self, sim: "Simulation", number: int, parent: "FakeSalloc | None", is_detached: bool
+        self, sim: "Simulation", number: int, parent: "FakeSalloc | FakeRun | None", is_detached: bool
     ) -> None:
         rng = sim.rng
         self.sim = sim
@@ -59,6 +60,7 @@ class FakeSalloc:
         self.leftovers: list[str] = []  # living processes in the background: how each takes a TERM
         self.end: tuple[int | None, int | None] | None = None
         self.runs = 0
+        self.was_rebooted = False  # the machine, while it lived
         self.was_killed_hard = False  # SIGKILL while its command ran: the end cannot be known
         self.job_id: int | None = None
         self.is_acknowledged = False

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobd.daemon.inputs import Request
 from jobd.daemon.peers import Peer
-from jobd.errors import JobdError
+from jobd.errors import JobdError, JournalError
 from jobd.wire import batch as b
 from jobd.wire import codec
 from jobd.wire.blobs import blob_of, pack_environment
@@ -73,6 +73,8 @@ class FakeSbatch:
         self.is_asked = False
         try:
             accepted = codec.decode_reply("submit_batch", data)
+        except JournalError:
+            return  # the disk is full, and the server leaves: it is asked again
         except JobdError as error:
             promise(self.job_ids is None, f"what was accepted is refused when it is said again: {error}")
             self.die()
@@ -229,7 +231,9 @@ def request_of(sim: "Simulation") -> Any:
         return b.Clean(before_at, rng.choice(([], [rng.choice(known)])))
     if draw < 0.90:
         environment = blob_of(pack_environment({b"N": b"9"}))
-        asked = b.SubmitBatch("test", [spec_of(sim, environment.key)], [b.BatchItem(["x"])], [environment, SCRIPT])
+        asked = b.SubmitBatch(
+            "test", [spec_of(sim, environment.key)], [b.BatchItem(["x"])], [environment, SCRIPT]
+        )
         return asked._replace(is_test=True)
     if draw < 0.93:
         return b.ReadScript(rng.choice(known))

@@ -17,40 +17,29 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from core.worlds import check, image
-from jobd.core.job import Completing, Job, Now
-from jobd.core.queue import shape_of
-from jobd.core.resources import Capacity
-from jobd.core.tree import below
-from jobd.daemon.inputs import AgentSaid, Facts, Input, Request, Subscribed
+from jobd.daemon.inputs import Facts, Input, Request, Subscribed
 from jobd.daemon.loop import Server
 from jobd.daemon.peers import Peer
-from jobd.daemon.recover import ended_by_reboot, recovered
-from jobd.errors import JournalError
-from jobd.settings import from_table
-from jobd.states import Cause, OnKill
 from jobd.wire import batch as b
 from jobd.wire import codec
 from jobd.wire import messages as m
 from jobd.wire.notes import Note
-from sim.agents import GRACE_S, FakeAgent
-from sim.faults import AgentDies, Crash, Ear, FakeComm, FaultyJournal, Person, promise
+from sim import ends
+from sim.agents import FakeAgent
+from sim.faults import AgentDies, Ear, Person
 from sim.hands import FakeBook
 from sim.ledger import Ledger
 from sim.runs import FakeRun
 from sim.sallocs import NB_PROC_MAX, UID, FakeSalloc
-from sim.sbatch import GIB, FakeSbatch, request_of
+from sim.sbatch import FakeSbatch, request_of
+from sim.serving import Serving
 
-CPUS = (0, 1, 2, 3)
-CAPACITY = Capacity(8 * GIB, 2, (("seat", 2),))
 DEPTH_MAX = 4
-JOBS_MAX = 40  # of one history; arrays count as their elements
-ECHOES_MAX = 12
-CONFIG = from_table({"bypass_max": 3, "bypass_s": 20.0, "events_kept": 100_000, "kill_grace_s": GRACE_S})
+JOBS_MAX = 40  # of one history, beyond which no more batch jobs are submitted
 RATES = ("crash", "kill", "people", "agent", "launch", "late", "boot")
 
 
-class Simulation:
+class Simulation(Serving):
     """One history: `run` lives it and checks every promise."""
 
     def __init__(self, seed: int, folder: str, template: str) -> None:
@@ -82,7 +71,7 @@ class Simulation:
         self.persons: list[Person] = []
         self.was_committed = False  # in this tick
         self.committed: dict[str, object] | None = None
-        self.ticks = 0
+        self.ticks = self.events_seen = 0
         self.crashes = 0
         self.log: list[str] = []
         self.ledger = Ledger(self)
@@ -138,7 +127,7 @@ class Simulation:
     def new_submission(self) -> None:
         rng = self.rng
         if rng.random() < self.batch_share:
-            if sum(len(one.submit.items) for one in self.sbatches) < JOBS_MAX // 2 > 0 and len(self.ledger.jobs) < JOBS_MAX:
+            if len(self.ledger.jobs) < JOBS_MAX:
                 self.sbatches.append(FakeSbatch(self, len(self.sbatches) + 1))
             return
         inside = [one for one in self.commands() if one.depth < DEPTH_MAX]
@@ -220,12 +209,12 @@ class Simulation:
     def hear_answers(self) -> None:
         """What people are told."""
         for person in self.persons:
-            answer = person.answer()
-            if isinstance(answer, b.Affected) and isinstance(person.request, b.Cancel) and not person.request.signal:
+            answer, request = person.answer(), person.request
+            is_cancel = isinstance(request, b.Cancel) and not request.signal
+            if answer is not None and (is_cancel or isinstance(request, m.Delete)):
                 self.ledger.cancelled.update(answer.job_ids)
-            elif isinstance(answer, m.Deleted):
-                self.ledger.cancelled.update(answer.job_ids)
-        self.persons = [person for person in self.persons if self.server is not None]
+        if self.server is None:
+            self.persons.clear()
 
     def agent_trouble(self) -> None:
         rng = self.rng
@@ -281,10 +270,10 @@ class Simulation:
         for run in self.runs.values():
             run.vanish()
         for salloc in self.sallocs:
+            salloc.was_rebooted = salloc.was_rebooted or salloc.job_id in self.ledger.living
+            salloc.is_command_alive = False
+            salloc.leftovers = []
             if salloc.is_alive:
-                salloc.was_rebooted = True
-                salloc.is_command_alive = False
-                salloc.leftovers = []
                 salloc.die(keeps_end=True)
         for sbatch in self.sbatches:
             if sbatch.is_alive:
@@ -324,13 +313,6 @@ class Simulation:
                 self.move_sbatch(mover)
             elif mover.is_alive:
                 self.move_salloc(mover)
-
-    def some_of(self, wire: list[Any]) -> list[Any]:
-        """Take what has arrived: any number of the first."""
-        count = self.rng.randint(0, len(wire))
-        taken = wire[:count]
-        del wire[:count]
-        return taken
 
     def move_agent(self, agent: FakeAgent) -> None:
         if self.agent is not agent:

@@ -41,6 +41,6 @@ def test_whatever_happens_every_promise_is_kept(folder: str, request: pytest.Fix
         os.unlink(simulation.path)
         ticks += simulation.ticks
         crashes += simulation.crashes
-        jobs += len(simulation.salloc_of)
+        jobs += len(simulation.ledger.jobs)
     print(f"{len(seeds)} histories from seed {seeds[0]}: {ticks} ticks, {crashes} crashes, {jobs} jobs")
     assert asked is not None or HISTORIES < 100 or (crashes > HISTORIES / 20 and jobs > HISTORIES)

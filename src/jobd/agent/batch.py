@@ -66,6 +66,7 @@ class Batches:
         self.attempts = self.lives.attempts
         self.server_id = ""
         self.is_ending_all = False
+        self._wanted: set[str] = set()  # blobs that were asked for and have not come
         self.parked: dict[Key, b.Launch] = {}  # wait for blobs, or for the end of one with the same numbers
 
     # ---- what the server says
@@ -91,6 +92,7 @@ class Batches:
 
     def connected(self) -> None:
         """The server is (again) there: say everything."""
+        self._wanted.clear()  # it sends all that it launches, and what was asked for may be lost
         for attempt in self.attempts.values():
             self.lives.repeat(attempt)
 
@@ -99,9 +101,22 @@ class Batches:
             self._blobs.put(blob)
         except JobdError as error:
             log.warning("server: %s", error)
+            return
+        self._wanted.discard(blob.key)
         for key, launch in list(self.parked.items()):
-            if key not in self.attempts and not self._missing(launch):
+            if key in self.attempts:
+                continue
+            if missing := self._missing(launch):
+                self._want(missing)  # one that was here may have made room for this one
+            else:
                 self._launch(launch)
+
+    def _want(self, keys: list[str]) -> None:
+        """Ask for blobs, for each once."""
+        new = [key for key in keys if key not in self._wanted]
+        if new:
+            self._wanted.update(new)
+            self._say(b.Want(new))
 
     def _launch(self, launch: b.Launch) -> None:
         key = (launch.job_id, launch.attempt)
@@ -121,7 +136,7 @@ class Batches:
                 self._forget(key, known.launch.token)
         elif missing := self._missing(launch):
             self.parked[key] = launch
-            self._say(b.Want(missing))
+            self._want(missing)
         else:
             self.parked.pop(key, None)
             self._start(launch)

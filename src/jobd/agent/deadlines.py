@@ -27,9 +27,9 @@ class Deadlines:
         self._at[key, due] = at_s
         heapq.heappush(self._heap, (at_s, key, due.name))
 
-    def clear(self, key: Key, due: Due | None = None) -> None:
-        """It is not due any more; without `due`, nothing of this attempt is."""
-        for one in Due if due is None else (due,):
+    def clear(self, key: Key, *dues: Due) -> None:
+        """These are not due any more; without any named, nothing of this attempt is."""
+        for one in dues or Due:
             self._at.pop((key, one), None)
 
     @property

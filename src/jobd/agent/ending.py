@@ -28,6 +28,8 @@ class Ending:
         """
         self.kill_at_s = now_s + grace_s
         self.look_at_s = now_s
+        self._grace_s = grace_s
+        self._has_looked = False
         self.pidfds: dict[int, tuple[int, int]] = {}  # pidfd → (pid, start) of those that were signalled
         self.is_over = False
         self._group = group
@@ -39,6 +41,7 @@ class Ending:
 
     def kill_at_once(self, now_s: float) -> None:
         """No grace any more: it took too much memory, or somebody cannot wait."""
+        self._grace_s = 0.0
         self.kill_at_s = min(self.kill_at_s, now_s)
         self.look_at_s = min(self.look_at_s, now_s)
 
@@ -57,6 +60,10 @@ class Ending:
             spared: pids that are no job's, should one be in its control group: the agent and the server.
             is_hunted: whether a process is of the attempt, told from itself alone; for what is gone before a whole look is over.
         """
+        if not self._has_looked:
+            # The grace begins with the TERM. An agent that was held up meanwhile takes nothing of it from the job.
+            self._has_looked = True
+            self.kill_at_s = max(self.kill_at_s, now_s + self._grace_s)
         is_killing = now_s >= self.kill_at_s
         number = signal.SIGKILL if is_killing else signal.SIGTERM
         if self._group is not None and not self._is_thawed:

@@ -24,6 +24,8 @@ class KillingOfJob:
     def __init__(self, now_s: float, grace_s: float) -> None:
         self.kill_at_s = now_s + grace_s
         self.look_at_s = now_s
+        self._grace_s = grace_s
+        self._has_looked = False
         self.pidfds: dict[
             int, tuple[int, int]
         ] = {}  # pidfd → (pid, start) of processes that were signalled and live
@@ -40,6 +42,10 @@ class KillingOfJob:
             subreaper: pid of the Salloc while it lives and has this job alone. All orphans of the job are its children, so it has
                 some as long as anything lives, however fast that forks.
         """
+        if not self._has_looked:
+            # The grace begins with the TERM. An agent that was held up meanwhile takes nothing of it from the job.
+            self._has_looked = True
+            self.kill_at_s = max(self.kill_at_s, now_s + self._grace_s)
         number = signal.SIGKILL if now_s >= self.kill_at_s else signal.SIGTERM
         found = find()
         is_anything_left = False

@@ -9,6 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import zmq
@@ -19,7 +20,6 @@ from jobd.agent.book import Book, Key
 from jobd.agent.cgroup import Groups
 from jobd.agent.deadlines import Deadlines, Due
 from jobd.agent.ending import Ending
-from jobd.agent.group import Group
 from jobd.agent.looks import Looks, is_of
 from jobd.agent.memory import MemoryWatch
 from jobd.agent.reaping import Children, is_unreaped, status_of_stranger
@@ -143,11 +143,9 @@ class Lives:
         attempt.ending = Ending(now_s, grace_s, group=attempt.group)
         attempt.is_paused = False
         self._ending.add(attempt)
-        self._deadlines.clear(attempt.key, Due.LIMIT)
-        self._deadlines.clear(attempt.key, Due.WARNING)
+        self._deadlines.clear(attempt.key, Due.LIMIT, Due.WARNING)
         self._deadlines.set(attempt.key, Due.LOOK, now_s)
-        if attempt.group is not None:
-            self._follow(attempt, attempt.group)
+        self._follow(attempt)
 
     def end_for(self, attempt: Attempt, cause: Cause, grace_s: float, text: str = "") -> None:
         """End it on our own authority, and say so."""
@@ -309,9 +307,11 @@ class Lives:
         if ending is not None and not ending.is_over:
             self._deadlines.set(attempt.key, Due.LOOK, ending.look_at_s)
 
-    def _follow(self, attempt: Attempt, group: Group) -> None:
+    def _follow(self, attempt: Attempt) -> None:
+        if attempt.group is None:
+            return
         try:
-            descriptor = group.events_fd
+            descriptor = attempt.group.events_fd
         except OSError:
             return  # it was removed under us: the looks will tell
         self._events[descriptor] = attempt
@@ -359,8 +359,7 @@ class Lives:
 
     def _set_deadlines(self, attempt: Attempt) -> None:
         limit_at_s = attempt.limit_at_s
-        self._deadlines.clear(attempt.key, Due.LIMIT)
-        self._deadlines.clear(attempt.key, Due.WARNING)
+        self._deadlines.clear(attempt.key, Due.LIMIT, Due.WARNING)
         if limit_at_s is None:
             return
         self._deadlines.set(attempt.key, Due.LIMIT, limit_at_s)
@@ -379,12 +378,8 @@ class Lives:
     def _watch_memory(self, attempt: Attempt) -> None:
         is_bound = attempt.group is not None and attempt.group.holds_memory
         if attempt.memory_bytes and not is_bound:
-            self._memory.add(
-                attempt.key,
-                attempt.memory_bytes,
-                lambda: [process.pid for process in self._looks.members(attempt)],
-                time.monotonic(),
-            )
+            find = partial(self._looks.pids, attempt)
+            self._memory.add(attempt.key, attempt.memory_bytes, find, time.monotonic())
         else:
             attempt.meter.saw_memory(self._memory.remove(attempt.key))
 

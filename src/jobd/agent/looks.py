@@ -46,6 +46,10 @@ class Looks:
             strays=self._children.roots_of(attempt.key),
         )
 
+    def pids(self, attempt: Attempt) -> list[int]:
+        """The numbers of these."""
+        return [process.pid for process in self.members(attempt)]
+
     def members_now(self, attempt: Attempt) -> list[Process]:
         """The same, by a look of its own: what was seen before is too old to act on."""
         self.new_turn()

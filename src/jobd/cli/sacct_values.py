@@ -219,7 +219,7 @@ def _allocated(entry: Entry, _: Context) -> str:
 def _state(entry: Entry, _: Context) -> str:
     row, step = entry.row, entry.step
     if step is not None:
-        return _step_state(step, row)
+        return step_state(step, row)
     if row.state == "CANCELLED" and entry.is_job:
         return row.state if row.cause in _BY_NOBODY else f"CANCELLED by {v.user_ids(row.user)[0]}"
     if entry.is_script and row.state == "TIMEOUT":
@@ -227,7 +227,8 @@ def _state(entry: Entry, _: Context) -> str:
     return row.state
 
 
-def _step_state(step: StepRow, row: JobRow) -> str:
+def step_state(step: StepRow, row: JobRow) -> str:
+    """The state of a step: what ended it by TERM has cancelled it."""
     if step.ended_at is None:
         return "RUNNING" if row.ended_at is None else "CANCELLED"
     if step.signal == _TERM or (step.signal is None and step.exit_code is None):

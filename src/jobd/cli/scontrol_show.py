@@ -94,7 +94,8 @@ def _steps(words: list[str], look: Look) -> None:
     for row in rows:
         for step in steps.get(row.job_id, ()):
             chosen = [job for job in jobs if job.step_id in (None, step.step_id) and selection.fits(job, row)]
-            if chosen or (not jobs and step.ended_at is None):
+            is_named = any(job.step_id is not None for job in chosen)
+            if is_named or (step.ended_at is None and (chosen or not jobs)):
                 is_found = True
                 _write(scontrol_job.step_lines(step, row), look)
     if jobs and not is_found:

@@ -5,7 +5,8 @@ promise all others rest on: nothing is acted on, answered or published before it
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from jobd.core import attempts, life, reports, waits
@@ -76,8 +77,13 @@ class Server:
         self._snapshots: list[int] = []
 
     # ---- the tick
-    def tick(self, inputs: Sequence[Input], now: Now) -> None:
+    def tick(
+        self, inputs: Sequence[Input], now: Now, *, meta: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
         """Take in what came, decide, commit, act, tell.
+
+        Args:
+            meta: what is to be remembered with this very commit.
 
         Raises:
             JournalError: nothing could be committed; every held request has been told, and the server must stop.
@@ -87,7 +93,7 @@ class Server:
             self._gather(item)
         self._plan()
         try:
-            self._commit()
+            self._commit(meta)
         except JournalError as error:
             for reply_to, _ in self._replies:
                 self.comm.reply(reply_to, codec.encode_error(error))
@@ -165,13 +171,13 @@ class Server:
 
     # ---- plan
     def _plan(self) -> None:
+        self.world.ripen(self.now)
         if self.kill_asked:
             # What was to be queued again when all were told to end.
             queued = [key[2] for key in (*self.world.waiting, *self.world.gated)]
             if queued:
                 self.admit(reports.deleted(self.world, queued, Cause.SHUTDOWN, self.now))
             return
-        self.world.ripen(self.now)
         while True:
             opened = self.world.opened
             decisions = plan(self.world, self.now, self.policy)
@@ -182,11 +188,11 @@ class Server:
                 return
 
     # ---- commit
-    def _commit(self) -> None:
+    def _commit(self, more_meta: Mapping[str, object]) -> None:
         changes = self.changes
-        if changes.is_empty:
+        if changes.is_empty and not more_meta:
             return
-        meta: dict[str, object] = {}
+        meta: dict[str, object] = dict(more_meta)
         for _, event, _ in changes.events:
             if isinstance(event, LimitsSet):
                 meta["nb_proc"], meta["nb_proc_max"] = event.nb_proc, event.nb_proc_max

@@ -154,10 +154,8 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     server.admit(ended_by_reboot(world, journal, boot_id, now))
     if nb_proc is not None:
         server.admit(limits_set(world, nb_proc, max(1, nb_proc), now))
-    journal.commit(events=(), new_jobs=(), changed_jobs=(), meta={"server_id": server_id})
-    server.tick([], now)
-    # Only now that what the reboot ended is committed is the new boot remembered.
-    journal.commit(events=(), new_jobs=(), changed_jobs=(), meta={"boot_id": boot_id})
+    # The new boot is remembered together with what it ended: else what this tick starts could be taken for what it ended.
+    server.tick([], now, meta={"server_id": server_id, "boot_id": boot_id})
     log.info("jobd %s, pid %d: %d procs", __version__, os.getpid(), world.nb_proc)
     try:
         _serve(server, sockets, ready_fd)

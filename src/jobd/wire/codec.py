@@ -19,6 +19,7 @@ from jobd.wire.verbs import VERB_OF, VERBS
 
 PROTOCOL = 1
 BYTES_MAX = max(SCRIPT_BYTES_MAX, ENVIRONMENT_BYTES_MAX)
+_TEXTS = (str, list[str])  # what a long list may have that needs no conversion
 PAGE_ROWS_MIN = 8  # rows from which on it pays to check a list by its columns
 
 
@@ -205,6 +206,8 @@ def _checked(value: Any, annotation: Any, cls: type[Any], name: str) -> Any:
         (item,) = get_args(annotation)
         if len(value) >= PAGE_ROWS_MIN and hasattr(item, "_fields") and _is_page(item, value):
             return _page(item, value)
+        if len(value) >= PAGE_ROWS_MIN and item in _TEXTS and _is_column([value], list, item, False):
+            return value
         return [_checked(element, item, cls, name) for element in value]
     if hasattr(annotation, "_fields") and kind is list:
         return build(annotation, value)
