@@ -45,7 +45,9 @@ class House:
 
     def __init__(self, path: str, **config: Any) -> None:
         self.path, self.config, self.ear, self.seconds = path, config, Ear(), 0.0
-        self.is_checked = True  # each tick; off where a world is so large that the check is what takes the time
+        self.is_checked = (
+            True  # each tick; off where a world is so large that the check is what takes the time
+        )
         self.start()
 
     def start(self) -> None:

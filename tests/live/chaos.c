@@ -2,7 +2,7 @@
  *
  *     began ATTEMPT JOB TIME, runaway PID 0 0, ends CODE 0 TIME   (CODE is negative for a signal; TIME in microseconds)
  *
- * usage: chaos INDEX KIND NUMBER
+ * usage: chaos INDEX KIND NUMBER; of an element of an array, +INDEX is counted from its element 0
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -98,10 +98,14 @@ int main(int count, char **words)
 {
     struct rlimit none = {0, 0};
     const char *kind = words[2], *attempt = getenv("JOBD_ATTEMPT"), *job = getenv("JOBD_JOB_ID");
+    const char *element = getenv("SLURM_ARRAY_TASK_ID");
     long number = atol(words[3]);
     (void)count;
     setrlimit(RLIMIT_CORE, &none);
-    snprintf(path, sizeof path, "records/%s", words[1]);
+    if (words[1][0] == '+' && element)
+        snprintf(path, sizeof path, "records/%ld", atol(words[1] + 1) + atol(element));
+    else
+        snprintf(path, sizeof path, "records/%s", words[1]);
     if (!strcmp(kind, "deaf"))
         signal(SIGTERM, SIG_IGN);
     note("began", atol(attempt ? attempt : "0"), atol(job ? job : "0"));

@@ -95,7 +95,8 @@ def test_a_suspended_job_is_frozen_in_its_group(unit: Bed) -> None:
     pid = unit.until(lambda: unit.job(job_id)["pid"])
     unit.until(lambda: group_of(pid) != group_of(agent_of(unit)))
     unit.ok("Scontrol", "suspend", str(job_id))
-    mount = next(line.split()[1] for line in open("/proc/self/mounts") if line.split()[2] == "cgroup2")
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    mount = next(words[1] for words in mounts if words[2] == "cgroup2")
     events = Path(mount + group_of(pid)) / "cgroup.events"
     unit.until(lambda: "frozen 1" in events.read_text())
     unit.ok("Scontrol", "resume", str(job_id))

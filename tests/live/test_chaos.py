@@ -1,25 +1,37 @@
 """Thousands of jobs of every bad habit, while server and agent are killed at random: at the end the journal has one true end for each.
 
-Each job writes down itself what becomes of it (chaos.c). What the journal may say is then listed for each kind of job; whatever else it
-says is a mistake. The choices are drawn from a seed: JOBD_CHAOS_SEED draws them again, JOBD_CHAOS_JOBS makes more of them.
+Each job writes down itself what becomes of it (chaos.c), and chaos.py says what the journal may say then. The choices are drawn from a seed: JOBD_CHAOS_SEED draws them again, JOBD_CHAOS_JOBS makes more of them.
 """
 
-import json
 import os
 import random
 import shutil
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from jobd import locks
-from jobd.agent.processes import exit_status
 from jobd.client import Events
-from live.batches import configured, kill_hard
+from live.batches import configured, kill_hard, submit
+from live.chaos import (
+    AFTER,
+    ARRAY_BASE,
+    ARRAY_CODE,
+    ARRAY_LIMIT,
+    ARRAY_SIZE,
+    UNKNOWN,
+    Outage,
+    Plan,
+    array_plans,
+    complaint,
+    plans,
+    record,
+)
 
 JOBS = int(os.environ.get("JOBD_CHAOS_JOBS", "2000"))
 NB_PROC = 8
@@ -28,59 +40,6 @@ HARD_STOP_S = 240.0  # on a machine that is very busy; on an idle one it takes a
 CHUNK = 50  # jobs in one Sbatch
 SUBMITTERS = 2
 
-UNKNOWN = ("lost", "start unknown")  # causes that only the death of an agent can have
-
-
-class Plan(NamedTuple):
-    """One job as it is handed in."""
-
-    index: int
-    kind: str
-    number: int
-    options: dict[str, Any]
-
-    @property
-    def line(self) -> str:
-        """For Sbatch --from."""
-        command = ["./chaos", str(self.index), self.kind, str(self.number)]
-        return json.dumps(
-            {"command": command, "name": self.kind, "output": f"out/{self.index}", **self.options}
-        )
-
-
-class Record(NamedTuple):
-    """What a job wrote down."""
-
-    began: list[tuple[int, int]]  # (attempt, job_id)
-    ends: list[tuple[int, float]]  # (code, negative for a signal; when)
-
-
-class Outage(NamedTuple):
-    """A time without an agent: from its kill until another one has been seen to be up."""
-
-    killed_at: float
-    up_at: float
-
-
-def plans(rng: random.Random) -> list[Plan]:
-    """Many short jobs, and some of each hard kind, in a random order."""
-    kinds: list[tuple[str, int, dict[str, Any]]] = []
-    kinds += [("exit", rng.choice((0, 0, 0, 1, 7, 100, 255)), {}) for _ in range(JOBS)]
-    kinds += [("signal", rng.choice((1, 6, 9, 11, 15)), {}) for _ in range(JOBS // 20)]
-    kinds += [("fork", rng.randrange(0, 4), {}) for _ in range(JOBS // 40)]
-    kinds += [("deaf-fork", rng.randrange(0, 4), {}) for _ in range(JOBS // 100)]
-    kinds += [("write", rng.randrange(1, 1000), {}) for _ in range(JOBS // 50)]
-    kinds += [("retry", 3, {"retries": 3, "retry_on": "3"}) for _ in range(JOBS // 50)]
-    kinds += [("nap", rng.randrange(100, 3000), {}) for _ in range(40)]
-    kinds += [("deaf", 0, {"time": "0:01"}) for _ in range(8)]
-    kinds += [("sleep", 0, {"time": "0:01"}) for _ in range(8)]
-    kinds += [("sleep", 0, {"comment": "cancel"}) for _ in range(12)]
-    kinds += [("deaf", 0, {"comment": "cancel"}) for _ in range(4)]
-    kinds += [("nap", 400, {"comment": "pause"}) for _ in range(6)]
-    kinds += [("eat", 400, {"mem": "40M"}) for _ in range(4)]
-    rng.shuffle(kinds)
-    return [Plan(index, *kind) for index, kind in enumerate(kinds)]
-
 
 class Chaos:
     """The house on fire: what is handed in, killed, cancelled and paused meanwhile."""
@@ -88,9 +47,9 @@ class Chaos:
     def __init__(self, house: Any, rng: random.Random) -> None:
         self.house = house
         self.rng = rng
-        self.plans = plans(rng)
+        self.plans = plans(rng, JOBS)
         self.ids: dict[int, int] = {}  # index → job
-        self.cancelled: set[int] = set()  # indexes
+        self.met: set[int] = set()  # indexes of those that were cancelled, paused, requeued
         self.paused: list[int] = []  # jobs
         self.outages: list[Outage] = []
         self.kills: Counter[str] = Counter()
@@ -129,22 +88,40 @@ class Chaos:
             )
         return bool(self._handing)
 
+    def hand_in_array(self) -> tuple[int, int]:
+        """An array, and a job that comes after it; their numbers."""
+        place = ["-a", f"0-{ARRAY_SIZE - 1}%{ARRAY_LIMIT}", "-o", "out/array-%a"]
+        array = submit(self.house, *place, "--", "./chaos", f"+{ARRAY_BASE}", "exit", str(ARRAY_CODE))
+        dependent = ["-d", f"afterany:{array}", "-o", "out/after"]
+        return array, submit(self.house, *dependent, "--", "./chaos", str(AFTER), "exit", "0")
+
+    def take_array(self, rows: Iterable[dict[str, Any]], array: int, after: int) -> None:
+        """The numbers of its elements are known now."""
+        self.plans += array_plans()
+        self.ids[AFTER] = after
+        for row in rows:
+            if row["batch"].array_id == array:
+                self.ids[ARRAY_BASE + row["batch"].array_index] = row["job_id"]
+
     # ---- what is done to jobs
     def meddle(self) -> None:
-        """Cancel one that was meant for it, or pause one, or let one go on."""
+        """Cancel one that was meant for it, or pause or requeue one, or let one go on."""
         chosen = [
             plan
             for plan in self.plans
-            if "comment" in plan.options and plan.index in self.ids and plan.index not in self.cancelled
+            if "comment" in plan.options and plan.index in self.ids and plan.index not in self.met
         ]
         if self.paused and self.rng.random() < 0.5:
             self.resume(self.paused.pop())
         elif chosen:
             plan = self.rng.choice(chosen)
             job_id = self.ids[plan.index]
-            self.cancelled.add(plan.index)
-            if plan.options["comment"] == "cancel":
+            self.met.add(plan.index)
+            what = plan.options["comment"]
+            if what == "cancel":
                 self.house.ok("Scancel", str(job_id))
+            elif what == "requeue":
+                self.house.run("Scontrol", "requeue", str(job_id))  # refused if it waits or is over
             elif self.house.run("Scontrol", "suspend", str(job_id)).returncode == 0:
                 self.paused.append(job_id)
 
@@ -199,7 +176,7 @@ class Chaos:
         self.see_agent()
         while self.paused:
             self.resume(self.paused.pop())
-        while any("comment" in plan.options and plan.index not in self.cancelled for plan in self.plans):
+        while any("comment" in plan.options and plan.index not in self.met for plan in self.plans):
             self.meddle()
             self.check_time("the last are cancelled")
         while self.paused:
@@ -208,102 +185,6 @@ class Chaos:
             lambda: self.check_time("the jobs come to their ends") or not self.house.jobs(),
             timeout_s=HARD_STOP_S,
         )
-
-
-def record(house: Any, index: int) -> Record:
-    """What a job wrote down."""
-    found = Record([], [])
-    path = house.work / f"records/{index}"
-    for line in path.read_text().splitlines() if path.exists() else []:
-        word, first, second, at_us = line.split()
-        if word == "began":
-            found.began.append((int(first), int(second)))
-        elif word == "ends":
-            found.ends.append((int(first), int(at_us) / 1e6))
-    return found
-
-
-# ---- the judgement
-def complaint(
-    plan: Plan,
-    row: dict[str, Any],
-    said: Record,
-    outages: list[Outage],
-    *,
-    is_exact: bool,
-    is_cancelled: bool,
-) -> str:
-    """What is wrong with the end that the journal has; "" if it is true.
-
-    Args:
-        is_exact: this kernel tells how a process ended that is no child.
-    """
-    code, cause, attempt = row["exit_code"], row["cause"], row["batch"].attempt
-    if row["signal"] is not None:
-        code = -row["signal"]
-    begun = [number for number, _ in said.began]
-    if any(job_id != row["job_id"] for _, job_id in said.began):
-        return "it ran under another number"
-    if len(set(begun)) != len(begun):
-        return "an attempt was started twice"
-    if cause in UNKNOWN:
-        return unknown_complaint(row, said, outages, is_exact=is_exact)
-    if cause == "deleted" and is_cancelled and plan.kind != "nap":
-        if row["state"] != "CANCELLED" or said.ends or begun not in ([], [1]):
-            return "cancelled, and yet not"
-        return (
-            ""
-            if code in ((None,) if attempt == 0 else (None, -15, -9))
-            else "a strange end of a cancelled one"
-        )
-    if begun != list(range(1, attempt + 1)):
-        return "not every attempt that is counted has run"
-    if [end for end, _ in said.ends[:-1]] != [3] * (attempt - 1 if plan.kind == "retry" else 0):
-        return "an attempt ended otherwise than by its own hand"
-    own = said.ends[-1][0] if said.ends else None
-    return "" if (cause, row["state"], code, own) in allowed(plan) else "another end than its own"
-
-
-def allowed(plan: Plan) -> list[tuple[str, str, int | None, int | None]]:
-    """(cause, state, code, what it wrote down) of a job whose end was seen."""
-    if plan.kind == "eat":
-        return [("out of memory", "OUT_OF_MEMORY", -9, None)]
-    if "time" in plan.options:
-        # After its TERM the deaf one gets a KILL.
-        return [("time limit", "TIMEOUT", -9 if plan.kind == "deaf" else -15, None)]
-    own = {"exit": plan.number, "fork": plan.number, "deaf-fork": plan.number, "signal": -plan.number}.get(
-        plan.kind, plan.number % 100 if plan.kind == "nap" else 0
-    )
-    return [("self", "COMPLETED" if own == 0 else "FAILED", own, own)]
-
-
-def unknown_complaint(row: dict[str, Any], said: Record, outages: list[Outage], *, is_exact: bool) -> str:
-    """An end that nobody saw: only if an agent was killed while the attempt ran, and it ended before the next was up."""
-    if row["state"] != "NODE_FAIL" or (row["exit_code"], row["signal"]) != (None, None):
-        return "an unknown end is told as known"
-    during = [one for one in outages if row["started_at"] <= one.up_at and one.killed_at <= row["ended_at"]]
-    if not during:
-        return "its end was not seen, and yet no agent was killed meanwhile"
-    last = [number for number, _ in said.began].count(row["batch"].attempt)
-    if row["cause"] == "start unknown":
-        return ""  # whether it began is just what nobody knows
-    if last != 1:
-        return "it is said to have run, and has not"
-    if not said.ends:
-        return "it had not ended by itself"
-    if is_exact and not any(said.ends[-1][1] <= one.up_at for one in during):
-        return "it ended when an agent was there to see it"
-    return ""
-
-
-def can_tell_exits() -> bool:
-    """Whether this kernel tells the exit code of a stranger (PIDFD_GET_INFO, Linux 6.15)."""
-    pid = os.posix_spawn("/bin/true", ["true"], {})
-    pidfd = os.pidfd_open(pid)
-    os.waitpid(pid, 0)
-    status = exit_status(pidfd)
-    os.close(pidfd)
-    return status is not None
 
 
 def compile_job(folder: Path) -> None:
@@ -338,6 +219,7 @@ def test_each_job_has_one_true_end_whoever_is_killed(house: Any) -> None:
     house.server(NB_PROC)
     chaos = Chaos(house, random.Random(seed))
     began_s = time.monotonic()
+    array, after = chaos.hand_in_array()
     while chaos.hand_in() or sum(chaos.kills.values()) < KILLS_MIN:
         chaos.wait_a_little()
         chaos.meddle()
@@ -347,35 +229,27 @@ def test_each_job_has_one_true_end_whoever_is_killed(house: Any) -> None:
     chaos.drain()
 
     # Nothing but server and agent is left: nothing that a job left behind, wherever it ran to.
-    rest = {house.server_pid(), house.request_status()["agent_pid"]}
-    assert set(house.processes()) == rest
-    said = {plan.index: record(house, plan.index) for plan in chaos.plans}
+    assert set(house.processes()) == {house.server_pid(), house.request_status()["agent_pid"]}
 
     finished = house.jobs(is_finished=True)
     rows = {row["job_id"]: row for row in finished}
+    chaos.take_array(rows.values(), array, after)
     assert len(finished) == len(rows) == len(chaos.plans) == len(set(chaos.ids.values()))
     assert ends_told(house) == Counter(rows.keys())
-    wrong = []
-    is_exact = can_tell_exits()
-    for plan in chaos.plans:
-        row = rows[chaos.ids[plan.index]]
-        text = complaint(
-            plan,
-            row,
-            said[plan.index],
-            chaos.outages,
-            is_exact=is_exact,
-            is_cancelled=plan.index in chaos.cancelled,
-        )
-        if text:
-            wrong.append(f"{text}: {plan} {said[plan.index]} {row}")
-        out = house.work / f"out/{plan.index}"
-        if plan.kind == "write" and row["state"] == "COMPLETED":
-            assert out.stat().st_size == plan.number * 1024
     ends = Counter((row["state"], row["cause"]) for row in finished)
     print(f"{len(rows)} jobs, {dict(chaos.kills)} in {burnt_s:.0f} s, {dict(ends)}, {chaos.outages}")
+    is_exact = can_tell_exits()
+    wrong = []
+    for plan in chaos.plans:
+        row, said = rows[chaos.ids[plan.index]], record(house.work, plan.index)
+        if text := complaint(plan, row, said, chaos.outages, is_exact=is_exact):
+            wrong.append(f"{text}: {plan} {said} {row}")
+        if plan.kind == "write" and row["state"] == "COMPLETED":
+            assert (house.work / f"out/{plan.index}").stat().st_size == plan.number * 1024
     assert not wrong, "\n".join(wrong)
     assert sum(row["cause"] in UNKNOWN for row in finished) <= NB_PROC * len(chaos.outages)
+    elements = [row for row in finished if row["batch"].array_id == array]
+    assert rows[after]["started_at"] >= max(row["ended_at"] for row in elements)
 
     # It stays so.
     kill_hard(house.server_pid())

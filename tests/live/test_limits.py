@@ -36,16 +36,16 @@ class Ordinary(Bed):
         return (self.root / ".manager/ids").read_text().strip().split(":")
 
     def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """A command, the user's own unless it makes the bed."""
-        if command[0] == str(SCRIPT):
+        """A command of the user; what makes the bed, or comes after it, is our own."""
+        manager = self.root / ".manager/pid"
+        if command[0] == str(SCRIPT) or not manager.exists():
             return super().run(*command, **options)
         if self.place == "systemd":
             env = dict(os.environ)
             return super().run(str(SCRIPT), "exec", str(self.root), *command, **options | {"env": env})
-        pid = (self.root / ".manager/pid").read_text().strip()
         user, group = self.ids
         variables = [f"{name}={value}" for name, value in self.env.items()]
-        enter = ["nsenter", "--target", pid, "--mount", f"--wd={self.work}", "--"]
+        enter = ["nsenter", "--target", manager.read_text().strip(), "--mount", f"--wd={self.work}", "--"]
         change = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--"]
         return super().run(*enter, *change, "env", "-i", *variables, *command, **options)
 

@@ -71,7 +71,10 @@ def check_agreement(sim: "Simulation") -> None:
         wanted = (phase.cpus, job.spec.resources.memory_bytes, job.spec.time_limit_s, is_paused)
         promise(told == wanted, f"attempt {key} is held to {told}, and should be to {wanted}")
         promise(abs(attempt.paused_s - phase.pause.total_s) < 0.001, f"attempt {key}: its pauses")
-        promise(not attempt.is_told or phase.hands.pid == attempt.pid, f"attempt {key} is not known by its process")
+        promise(
+            not attempt.is_told or phase.hands.pid == attempt.pid,
+            f"attempt {key} is not known by its process",
+        )
     for job in world.jobs.values():
         if job.is_batch and job.is_holding:
             promise((job.job_id, job.attempt) in hands.attempts, f"job {job.job_id} runs nowhere")

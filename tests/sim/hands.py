@@ -274,6 +274,7 @@ class FakeHands:
             attempt.cause, attempt.is_main_over = Cause.LAUNCH, True
             if sim.rng.random() < 0.7:
                 self.book.entries[key] = Entry(launch, sim.seconds)
+                sim.uncertain.add(key)  # should the agent die now
             self.attempts[key] = attempt
             self.finish(attempt)
             return

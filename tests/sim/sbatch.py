@@ -144,16 +144,31 @@ def dependency_of(sim: "Simulation", below: int | None = None) -> str:
     return rng.choice((",", ",", "?")).join(words)
 
 
+CONTROLS = (
+    ("hold", "waiting"),
+    ("release", "waiting"),
+    ("requeue", "running"),
+    ("requeue", "running"),
+    ("suspend", "running"),
+    ("suspend", "running"),
+    ("resume", "running"),
+)
+
+
 # ---- what else people want --------------------------------------------------------------------------------------
-def target_of(sim: "Simulation") -> b.Target:
-    """Any jobs: most often one that lives."""
+def target_of(sim: "Simulation", state: str = "") -> b.Target:
+    """Any jobs: most often one that lives, and is in this state."""
     rng = sim.rng
     draw = rng.random()
     if draw < 0.06:
         return b.Target(names=[rng.choice(("one", "two", "three"))])
     if draw < 0.10:
         return b.Target(states=[rng.choice(("PENDING", "RUNNING", "SUSPENDED", "COMPLETING"))])
-    living = list(sim.ledger.living)
+    living = [
+        job_id
+        for job_id, known in sim.ledger.living.items()
+        if known.is_batch and known.state in (state or known.state)
+    ]
     named = []
     for _ in range(rng.choice((1, 1, 1, 2))):
         job_id = rng.choice(living) if living and rng.random() < 0.9 else rng.randrange(1, 40)
@@ -219,12 +234,13 @@ def request_of(sim: "Simulation") -> Any:
         is_signal = rng.random() < 0.1
         return b.Cancel(target_of(sim), signal=10 if is_signal else 0)
     if draw < 0.55:
-        action = rng.choice(("hold", "release", "requeue", "requeue", "suspend", "suspend", "resume"))
-        return b.Control(target_of(sim), action, action == "requeue" and rng.random() < 0.3)
+        action, state = rng.choice(CONTROLS)
+        return b.Control(target_of(sim, state), action, action == "requeue" and rng.random() < 0.3)
     if draw < 0.78:
         return update_of(sim)
     if draw < 0.83:
-        return b.Rerun([rng.choice(known)], f"rerun{rng.randrange(3)}")
+        over = [one.job_id for one in sim.ledger.jobs.values() if one.state == "over"]
+        return b.Rerun([rng.choice(over or [1])], f"rerun{rng.randrange(3)}")
     if draw < 0.87:
         before_at = sim.now().wall_s - rng.choice((0.0, 5.0, 30.0))
         sim.ledger.cleaned_before = max(sim.ledger.cleaned_before, before_at)

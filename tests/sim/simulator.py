@@ -105,16 +105,18 @@ class Simulation(Serving):
             self.some_command_ends()
         elif draw < 0.44 and rng.random() < self.rates["kill"]:
             self.kill_something()
-        elif draw < 0.58 and rng.random() < self.rates["people"]:
+        elif draw < 0.51 and rng.random() < self.rates["people"]:
             self.somebody_asks()
-        elif draw < 0.63 and rng.random() < self.rates["agent"]:
+        elif draw < 0.57 and rng.random() < self.rates["agent"]:
             self.agent_trouble()
-        elif draw < 0.69 and rng.random() < self.rates["crash"]:
+        elif draw < 0.63 and rng.random() < self.rates["crash"]:
             self.server_trouble()
-        elif draw < 0.695 and rng.random() < self.rates["boot"]:
+        elif draw < 0.635 and rng.random() < self.rates["boot"]:
             self.reboot()
         elif self.server is None and rng.random() < 0.4:
             self.start_server()
+        if rng.random() < 0.3 * self.rates["people"] * self.batch_share:
+            self.ask(request_of(self) if rng.random() < 0.85 else self.step_request())
         self.move_messages(rng.random())
         self.tick()
 
@@ -169,9 +171,7 @@ class Simulation(Serving):
         rng = self.rng
         number = rng.random()
         request: Any
-        if rng.random() < self.batch_share:
-            request = request_of(self) if rng.random() < 0.85 else self.step_request()
-        elif number < 0.5 and self.salloc_of:
+        if number < 0.5 and self.salloc_of:
             known = (
                 range(1, self.server.world.next_job_id + 1)
                 if self.server is not None
@@ -236,6 +236,7 @@ class Simulation(Serving):
     def agent_dies(self) -> None:
         self.say("agent dies")
         self.break_agent_link()
+        self.to_agent.clear()  # what was said to this one, no other hears
         self.agent = self.agent_breaths = None
         if self.server is not None:
             self.server.link.is_gone()  # the keeper sees its pidfd
@@ -328,6 +329,7 @@ class Simulation(Serving):
         agent.step()
         if agent.is_ending_all and agent.is_idle:
             self.agent = self.agent_breaths = None
+            self.to_agent.clear()
             if self.server is not None:
                 self.server.link.is_gone()
 

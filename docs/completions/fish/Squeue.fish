@@ -51,26 +51,47 @@ function _shtab_Squeue_using
 end
 
 set -g _shtab_Squeue_commands
-set -g _shtab_Squeue_opts_with_value --format --job --jobs --limit --name --since --state --states --type --user --users -j -n -o -t -u
+set -g _shtab_Squeue_opts_with_value --Format --account --clusters --format --iterate --jobs --licenses --limit --name --partition --qos --reservation --since --sort --states --steps --type --user --users -A -L -M -O -R -S -i -j -n -o -p -q -s -t -u
 
 complete -c Squeue -e
 complete -c Squeue -f
 
-complete -c Squeue -n _shtab_Squeue_using -s t -l state -l states -x -d 'in these states: W, R, S, Slurm'"'"'s names (PD, PENDING, …), or all; finished ones are shown for 5 minutes'
+complete -c Squeue -n _shtab_Squeue_using -s t -l states -x -d 'in these states: W, R, S, Slurm'"'"'s names (PD, PENDING, …), or all; finished ones are shown for 5 minutes'
 complete -c Squeue -n _shtab_Squeue_using -s f -l finished -d 'the finished ones, newest first'
 complete -c Squeue -n _shtab_Squeue_using -l limit -x -d 'at most N of the finished ones (default 100; 0: all)'
-complete -c Squeue -n _shtab_Squeue_using -l type -x -d 'submitted by these: salloc'
-complete -c Squeue -n _shtab_Squeue_using -s u -l user -l users -x -d 'of these users'
+complete -c Squeue -n _shtab_Squeue_using -l type -x -d 'submitted by these: salloc, srun, batch'
+complete -c Squeue -n _shtab_Squeue_using -s u -l user -x -d 'of these users'
+complete -c Squeue -n _shtab_Squeue_using -l users -x -d 'the same as --user'
 complete -c Squeue -n _shtab_Squeue_using -l me -d 'my own'
-complete -c Squeue -n _shtab_Squeue_using -s j -l job -l jobs -x -d 'with these numbers'
+complete -c Squeue -n _shtab_Squeue_using -s j -l jobs -x -d 'with these numbers: 12, 12_3 or 12_[1-4]'
 complete -c Squeue -n _shtab_Squeue_using -s n -l name -x -d 'with these names'
+complete -c Squeue -n _shtab_Squeue_using -s p -l partition -x -d 'of these partitions'
+complete -c Squeue -n _shtab_Squeue_using -s A -l account -x -d 'of these accounts'
+complete -c Squeue -n _shtab_Squeue_using -s q -l qos -x -d 'of these qualities of service'
+complete -c Squeue -n _shtab_Squeue_using -s L -l licenses -x -d 'that ask for one of these licenses'
 complete -c Squeue -n _shtab_Squeue_using -s l -l long -d 'with times, time limit, processors, exit code and reason'
 complete -c Squeue -n _shtab_Squeue_using -l tree -d 'children indented, below their parents'
+complete -c Squeue -n _shtab_Squeue_using -s r -l array -d 'each waiting element of an array on a line of its own'
+complete -c Squeue -n _shtab_Squeue_using -l start -d 'when waiting jobs are expected to start, soonest first'
+complete -c Squeue -n _shtab_Squeue_using -s s -l steps -x -d 'the steps of running jobs: all, or those of a list (12, 12.0)'
 complete -c Squeue -n _shtab_Squeue_using -s h -l noheader -d 'only the jobs, without the two lines above them'
 complete -c Squeue -n _shtab_Squeue_using -s o -l format -x -d 'Slurm'"'"'s: %[.][width]letter, as in '"'"'%.18i %.8j %.2t %.10M %R'"'"''
+complete -c Squeue -n _shtab_Squeue_using -s O -l Format -x -d 'Slurm'"'"'s: name[:[.][width]], as in JobArrayID,StateCompact,Reason'
+complete -c Squeue -n _shtab_Squeue_using -s S -l sort -x -d 'in the order of these letters of --format, - before one to turn it'
 complete -c Squeue -n _shtab_Squeue_using -l json -d 'as one JSON document'
 complete -c Squeue -n _shtab_Squeue_using -s w -l watch -d 'on a terminal: a live table (q leaves); on a pipe: a line for each event, with --json an object'
 complete -c Squeue -n _shtab_Squeue_using -l since -x -d 'with --watch on a pipe: begin with the events after number SEQ'
 complete -c Squeue -n _shtab_Squeue_using -l until-idle -d 'with --watch: leave when no job lives any more'
+complete -c Squeue -n _shtab_Squeue_using -s i -l iterate -x -d 'show the list again and again, this long apart'
+complete -c Squeue -n _shtab_Squeue_using -s a -l all -d 'hidden partitions too: there are none'
+complete -c Squeue -n _shtab_Squeue_using -l array-unique -d 'one line for each waiting element: see --array'
+complete -c Squeue -n _shtab_Squeue_using -s M -l clusters -x -d 'of these clusters: there is one'
+complete -c Squeue -n _shtab_Squeue_using -l hide -d 'no hidden partitions: there are none'
+complete -c Squeue -n _shtab_Squeue_using -l federation -d 'all clusters: there is one'
+complete -c Squeue -n _shtab_Squeue_using -l local -d 'this cluster: there is one'
+complete -c Squeue -n _shtab_Squeue_using -l noconvert -d 'sizes are shown in whole units anyway'
+complete -c Squeue -n _shtab_Squeue_using -s P -l priority -d 'once for each partition: a job has one'
+complete -c Squeue -n _shtab_Squeue_using -s R -l reservation -x -d 'of this reservation: there are none'
+complete -c Squeue -n _shtab_Squeue_using -s v -l verbose -d 'nothing more to tell'
 complete -c Squeue -n _shtab_Squeue_using -l help -d 'show this and leave'
-complete -c Squeue -n _shtab_Squeue_using -l version -d 'show program'"'"'s version number and exit'
+complete -c Squeue -n _shtab_Squeue_using -s V -l version -d 'show program'"'"'s version number and exit'

@@ -6,6 +6,7 @@ Source: scontrol(1), src/scontrol/info_job.c of Slurm 22.05, to the blank. The l
 from jobd.cli import slurm_values as v
 from jobd.cli import tres
 from jobd.cli.render import printable
+from jobd.cli.sacct_values import step_state
 from jobd.slurm.sizes import megabytes, memory_text
 from jobd.slurm.times import limit_padded, span_padded
 from jobd.units import format_ids

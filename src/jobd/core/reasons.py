@@ -78,7 +78,7 @@ def reason(world: World, job: Job, shared: Holders) -> tuple[str, str]:
 def _gated(world: World, job: Job, gate: Gate, shared: Holders) -> tuple[str, str]:
     if gate is Gate.ENDING:
         children = len(world.children.get(job.job_id, ()))
-        return "Resources", f"{plural(children, 'job')} called in its last attempt are still being ended"
+        return "Resources", f"waits for the end of {plural(children, 'job')} called in its last attempt"
     batch = job.spec.batch
     assert batch is not None
     if gate is Gate.HELD:

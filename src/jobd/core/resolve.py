@@ -11,6 +11,7 @@ from jobd.core.verdicts import (
     MET,
     NEVER,
     Met,
+    Past,
     Pasts,
     Verdict,
     in_order,
@@ -123,11 +124,23 @@ def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: Apart) 
 def _whole_now(world: World, term: Term, past: Pasts) -> Verdict:
     """Of an array that lives, at least in part."""
     array = world.arrays[term.job_id]
-    if term.kind == "after":
-        return Met() if not array.unstarted else term
     found = past.get((term.job_id, None))
+    if term.kind == "after":
+        return term if array.unstarted else Met(_begun_at(world, term, found))
     has_failed = array.failed > 0 or (found is not None and not found.is_success)
     return of_failed_part(term) if has_failed else term
+
+
+def _begun_at(world: World, term: Term, found: Past | None) -> float | None:
+    """When a job that waits for the start of a whole array, all of which has begun, may begin; None for now."""
+    if not term.delay_s:
+        return None
+    elements = (world.jobs[job_id] for job_id in arrays.elements(world, term.job_id))
+    starts = [getattr(element.phase, "started_at", None) for element in elements]
+    if found is not None:
+        starts.append(found.ended_at if found.started_at is None else found.started_at)
+    since = max((at for at in starts if at is not None), default=None)
+    return None if since is None else since + term.delay_s
 
 
 def _each_now(world: World, tasks: Indexes, term: Term, past: Pasts, apart: Apart) -> Verdict:

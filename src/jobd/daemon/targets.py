@@ -22,7 +22,8 @@ from jobd.wire.batch import JobId, Refusal, Target
 if TYPE_CHECKING:
     from jobd.daemon.loop import Server
 
-AFFECTED_MAX = 5000  # jobs that one request changes: a quarter of a second of the server's time
+AFFECTED_MAX = 2000  # jobs that one request changes: a tenth of a second of the server's time
+NO_LIMIT = 1 << 40  # more jobs than there may be
 INDEX_LIMIT = 1 << 40  # beyond any array's index
 
 NAMES_MAX = 1000
@@ -41,12 +42,20 @@ class Chosen(NamedTuple):
         return list(dict.fromkeys(job_id for _, job_ids in self.groups for job_id in job_ids))
 
 
-def choose(server: "Server", target: Target, *, is_open: Callable[[Job], bool] = lambda _: True) -> Chosen:
+def choose(
+    server: "Server",
+    target: Target,
+    *,
+    is_open: Callable[[Job], bool] = lambda _: True,
+    count_max: int = AFFECTED_MAX,
+) -> Chosen:
     """The jobs that a target means. Elements that are named become jobs of their own.
 
     Args:
         is_open: whether there is anything to do to a job; others are left out where only filters (or an array's number) choose, so that
             a long list gets shorter each time it is asked for again.
+        count_max: how many may be chosen by filters and of arrays. Jobs that are named one by one are all chosen: when it is asked
+            again those that are over by then would be refused.
 
     Raises:
         UsageError: nothing is named, too much is, or an impossible condition.
@@ -57,25 +66,22 @@ def choose(server: "Server", target: Target, *, is_open: Callable[[Job], bool] =
         found: list[int] = []
         for job in _candidates(server.world, target):
             if is_open(job) and fits(job):
-                if len(found) == AFFECTED_MAX:
+                if len(found) == count_max:
                     return Chosen([("", found)], [], True)
                 found.append(job.job_id)
         return Chosen([("", found)], [], False)
     groups: list[tuple[str, list[int]]] = []
     refused: list[Refusal] = []
-    count = 0
+    room = count_max
     is_more = False
     for named in target.jobs:
-        if count >= AFFECTED_MAX:
-            is_more = True
-            break
         try:
-            job_ids, is_part = _named(server, named, AFFECTED_MAX - count, is_open)
+            job_ids, is_part = _named(server, named, max(1, room), is_open)
         except JobdError as error:
             refused.append(refusal(text_of(named), error))
             continue
         job_ids = [job_id for job_id in job_ids if fits(server.world.jobs[job_id])]
-        count += len(job_ids)
+        room -= len(job_ids)
         is_more = is_more or is_part
         groups.append((text_of(named), job_ids))
     return Chosen(groups, refused, is_more)
@@ -161,13 +167,15 @@ def _elements(server: "Server", named: JobId, room: int) -> tuple[list[int], boo
         # All that still wait are one job; besides it there are those that have left it, of which as many run as there are procs.
         others = arrays.elements(world, named.job_id)
         return [job_id for job_id in others if _is_one_of(world.jobs[job_id], wanted)][:room], False
-    first, is_part = _first(wanted, room)
+    if room > AFFECTED_MAX and wanted.count > AFFECTED_MAX:
+        raise Refused(f"at most {AFFECTED_MAX} elements of an array at a time, or all of it")
     if tasks is not None:
-        pieces = sum(1 if step == 1 else (last - start) // step + 1 for start, last, step in first.runs)
+        pieces = sum(1 if step == 1 else (last - start) // step + 1 for start, last, step in wanted.runs)
         if len(tasks.runs) + pieces > RUNS_MAX:
             raise Refused(
                 f"array {named.job_id} would wait in more than {RUNS_MAX} pieces: name longer ranges, or all of it"
             )
+    first, is_part = _first(wanted, room)
     events, job_ids, _ = arrays.chosen(world, named.job_id, first.runs)
     if not job_ids:  # of a range those that are over are no mistake, while one of it lives
         raise no_such_job(text_of(named))

@@ -38,14 +38,17 @@ def handle(server: "Server", peer: Peer, request: Cancel) -> Callable[[], Affect
     ending = [event.job_id for event in events if isinstance(event, Completed | Ended)]
     affected = sorted({*ending, *job_ids})
     server.admit(events)
-    return lambda: Affected(affected, chosen.refused, chosen.is_more)
+    return lambda: Affected(affected, chosen.refused, chosen.is_more and bool(affected))
 
 
 def _signal(server: "Server", request: Cancel) -> Callable[[], Affected]:
     number = request.signal or SIGTERM
     scope = request.scope or Scope.STEPS.value
     step_of = {targets.text_of(named): named.step_id for named in request.target.jobs}
-    chosen = targets.choose(server, request.target, is_open=lambda job: job.is_holding)
+    # All at once: a signal that is sent in parts would reach the first ones again.
+    chosen = targets.choose(
+        server, request.target, is_open=lambda job: job.is_holding, count_max=targets.NO_LIMIT
+    )
     steps: dict[int, list[int | None]] = {}  # of each job those that are meant; None for all
     for name, job_ids in chosen.groups:
         for job_id in job_ids:
@@ -64,7 +67,7 @@ def _signal(server: "Server", request: Cancel) -> Callable[[], Affected]:
             server.pending.signals.append(Signal(job_id, attempt, number, scope, steps[job_id].pop(0)))
 
     done, refused = targets.for_each(server, chosen, signal)
-    return lambda: Affected(sorted(done), refused, chosen.is_more)
+    return lambda: Affected(sorted(done), refused)
 
 
 def _is_not_ending(job: Job) -> bool:

@@ -33,7 +33,7 @@ def handle(server: "Server", peer: Peer, request: Control) -> Callable[[], Affec
         server.admit(events_of(server.world, job_id, server.now, request.is_held_after))
 
     done, refused = targets.for_each(server, chosen, act)
-    return lambda: Affected(sorted(done), refused, chosen.is_more)
+    return lambda: Affected(sorted(done), refused, chosen.is_more and bool(done))
 
 
 def _requeued(world: World, job_id: int, now: Now, is_held_after: bool) -> list[Event]:

@@ -31,7 +31,7 @@ def handle(server: "Server", peer: Peer, request: Update) -> Callable[[], Affect
     past: Mapping[tuple[int, int | None], Past] = {}
     if wanted.dependency is not None:
         past = past_of(server, wanted.dependency)
-    chosen = targets.choose(server, request.target)
+    chosen = targets.choose(server, request.target, count_max=targets.NO_LIMIT)
 
     def change(job_id: int) -> None:
         own = wanted
@@ -40,7 +40,7 @@ def handle(server: "Server", peer: Peer, request: Update) -> Callable[[], Affect
         server.admit(changes.updated(server.world, job_id, own, server.now, past))
 
     done, refused = targets.for_each(server, chosen, change)
-    return lambda: Affected(sorted(done), refused, chosen.is_more)
+    return lambda: Affected(sorted(done), refused)
 
 
 def _wanted(server: "Server", request: Update) -> Wanted:
