@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from jobd.agent.processes import exit_status
 from jobd.states import FINAL_STATES
 
 PATIENCE_S = 60.0
@@ -75,6 +76,16 @@ def process_state(pid: int) -> str:
 def is_gone(pid: int) -> bool:
     """Whether a process has ended; who is to reap it may take its time."""
     return process_state(pid) in ("", "Z")
+
+
+def can_tell_exits() -> bool:
+    """Whether this kernel tells the exit code of a stranger (PIDFD_GET_INFO, Linux 6.15)."""
+    pid = os.posix_spawn("/bin/true", ["true"], {})
+    pidfd = os.pidfd_open(pid)
+    os.waitpid(pid, 0)
+    status = exit_status(pidfd)
+    os.close(pidfd)
+    return status is not None
 
 
 def agent_of(house: Any) -> int:

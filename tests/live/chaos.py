@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 UNKNOWN = ("lost", "start unknown")  # causes that only the death of an agent can have
+ENDED_BY_AGENT = ("out of memory", "time limit")
 ARRAY_BASE = 1_000_000  # the index of the array's element 0
 ARRAY_SIZE = 100
 ARRAY_LIMIT = 3
@@ -38,6 +39,15 @@ class Record(NamedTuple):
 
     began: list[tuple[int, int]]  # (attempt, job_id)
     ends: list[tuple[int, float]]  # (code, negative for a signal; when)
+
+
+class End(NamedTuple):
+    """An end in the journal, and what the job itself said of it."""
+
+    cause: str
+    state: str
+    code: int | None  # negative for a signal
+    own: int | None
 
 
 class Outage(NamedTuple):
@@ -98,7 +108,6 @@ def complaint(
     outages: list[Outage],
     *,
     is_exact: bool,
-    is_cancelled: bool,
 ) -> str:
     """What is wrong with the end that the journal has; "" if it is true.
 
@@ -118,11 +127,9 @@ def complaint(
     if plan.options.get("comment") == "cancel":
         if (row["state"], cause) != ("CANCELLED", "deleted") or said.ends or begun not in ([], [1]):
             return "cancelled, and yet not"
-        return (
-            ""
-            if code in ((None,) if attempt == 0 else (None, -15, -9))
-            else "a strange end of a cancelled one"
-        )
+        # A signal ended it, unless it never began, or no agent was there to see.
+        is_unseen = not begun or overlapping(row, outages)
+        return "" if code in (-15, -9) or (code is None and is_unseen) else "a cancelled one ended otherwise"
     if plan.options.get("comment") == "requeue":
         # Earlier attempts were ended at any moment, before they began too.
         if begun != sorted(begun) or begun[-1:] != [attempt]:
@@ -132,27 +139,32 @@ def complaint(
     elif [end for end, _ in said.ends[:-1]] != [3] * (attempt - 1 if plan.kind == "retry" else 0):
         return "an attempt ended otherwise than by its own hand"
     own = said.ends[-1][0] if said.ends else None
-    return "" if (cause, row["state"], code, own) in allowed(plan) else "another end than its own"
+    wanted = true_end(plan)
+    if cause in ENDED_BY_AGENT and code is None and overlapping(row, outages):
+        wanted = wanted._replace(
+            code=None
+        )  # the agent noted why it ends it, and was killed before it saw how that ended
+    return "" if End(cause, row["state"], code, own) == wanted else f"another end than {wanted}"
 
 
-def allowed(plan: Plan) -> list[tuple[str, str, int | None, int | None]]:
-    """(cause, state, code, what it wrote down) of a job whose end was seen."""
+def true_end(plan: Plan) -> End:
+    """The end of a job that an agent saw."""
     if plan.kind == "eat":
-        return [("out of memory", "OUT_OF_MEMORY", -9, None)]
+        return End("out of memory", "OUT_OF_MEMORY", -9, None)
     if "time" in plan.options:
         # After its TERM the deaf one gets a KILL.
-        return [("time limit", "TIMEOUT", -9 if plan.kind == "deaf" else -15, None)]
+        return End("time limit", "TIMEOUT", -9 if plan.kind == "deaf" else -15, None)
     own = {"exit": plan.number, "fork": plan.number, "deaf-fork": plan.number, "signal": -plan.number}.get(
         plan.kind, plan.number % 100 if plan.kind == "nap" else 0
     )
-    return [("self", "COMPLETED" if own == 0 else "FAILED", own, own)]
+    return End("self", "COMPLETED" if own == 0 else "FAILED", own, own)
 
 
 def unknown_complaint(row: dict[str, Any], said: Record, outages: list[Outage], *, is_exact: bool) -> str:
     """An end that nobody saw: only if an agent was killed while the attempt ran, and it ended before the next was up."""
     if row["state"] != "NODE_FAIL" or (row["exit_code"], row["signal"]) != (None, None):
         return "an unknown end is told as known"
-    during = [one for one in outages if row["started_at"] <= one.up_at and one.killed_at <= row["ended_at"]]
+    during = overlapping(row, outages)
     if not during:
         return "its end was not seen, and yet no agent was killed meanwhile"
     last = [number for number, _ in said.began].count(row["batch"].attempt)
@@ -165,3 +177,8 @@ def unknown_complaint(row: dict[str, Any], said: Record, outages: list[Outage], 
     if is_exact and not any(said.ends[-1][1] <= one.up_at for one in during):
         return "it ended when an agent was there to see it"
     return ""
+
+
+def overlapping(row: dict[str, Any], outages: list[Outage]) -> list[Outage]:
+    """The outages of the agent while the last attempt ran."""
+    return [one for one in outages if row["started_at"] <= one.up_at and one.killed_at <= row["ended_at"]]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from jobd.agent.processes import exit_status
 from live.batches import (
     agent_of,
+    can_tell_exits,
     configured,
     end_of,
     ended,
@@ -32,16 +32,6 @@ from live.batches import (
 FIXTURE = Path(__file__).parents[1] / "journal/fixtures/journal-v1.sqlite"
 HOME = ".local/state/jobd"
 SMALL = 1 << 16  # bytes: less than any journal has
-
-
-def can_tell_exits() -> bool:
-    """Whether this kernel tells the exit code of a stranger (PIDFD_GET_INFO, Linux 6.15)."""
-    pid = os.posix_spawn("/bin/true", ["true"], {})
-    pidfd = os.pidfd_open(pid)
-    os.waitpid(pid, 0)
-    status = exit_status(pidfd)
-    os.close(pidfd)
-    return status is not None
 
 
 def stop_server(house: Any) -> None:

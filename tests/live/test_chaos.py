@@ -17,7 +17,7 @@ import pytest
 
 from jobd import locks
 from jobd.client import Events
-from live.batches import configured, kill_hard, submit
+from live.batches import can_tell_exits, configured, kill_hard, submit
 from live.chaos import (
     AFTER,
     ARRAY_BASE,

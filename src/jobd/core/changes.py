@@ -148,6 +148,8 @@ def updated(
             later.append(Ended(job_id, now.wall_s, Outcome(Cause.DEPENDENCY)))
     if spec.name != job.spec.name:
         later += waits.freed_by_rename(world, job, now)
+        if job.is_waiting and wanted.dependency is None:
+            spec = waits.renamed(world, job._replace(spec=spec))
     events: list[Event] = []
     if spec != job.spec:
         events.append(_bound(world, job, spec))

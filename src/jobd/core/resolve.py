@@ -4,7 +4,7 @@ Reads the world only. What events mean later is said in waits.py, where also the
 """
 
 from jobd.core import arrays
-from jobd.core.dependents import age
+from jobd.core.dependents import age, is_singleton
 from jobd.core.events import Ended, Event, Submitted
 from jobd.core.job import Job, Now, Outcome, Spec
 from jobd.core.verdicts import (
@@ -79,7 +79,7 @@ def resolved(world: World, job: Job, dependency: Dependency, past: Pasts, now: N
     apart: Apart = {}
 
     def verdict(term: Term) -> Verdict:
-        return _verdict_now(world, job, term, past, apart)
+        return _verdict_now(world, job, term, past, apart, now)
 
     spec = judged(job, dependency, verdict)
     assert spec.batch is not None
@@ -88,7 +88,16 @@ def resolved(world: World, job: Job, dependency: Dependency, past: Pasts, now: N
     return spec, apart
 
 
-def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: Apart) -> Verdict:
+def renamed(world: World, job: Job) -> Spec:
+    """The wishes of a job that has another name now and waits by singleton: it may be the first of that name."""
+    oldest = world.names.oldest(job.spec.name)
+    batch = job.spec.batch
+    if batch is None or not is_singleton(job) or (oldest is not None and oldest < age(job)):
+        return job.spec
+    return judged(job, batch.dependency, lambda term: MET if term.kind == "singleton" else None)
+
+
+def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: Apart, now: Now) -> Verdict:
     if term.kind == "singleton":
         oldest = world.names.oldest(job.spec.name)
         return MET if oldest is None or oldest >= age(job) else None
@@ -107,13 +116,13 @@ def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: Apart) 
         if other is None and arrays.is_living(world, term.job_id, term.array_index):
             return term
     elif term.job_id in world.arrays:
-        return _whole_now(world, term, past)
+        return _whole_now(world, term, past, now)
     else:
         other = world.jobs.get(term.job_id)
     if other is not None:
         if other.job_id == job.job_id:
             raise NoSuchJob(f"Job dependency problem: job {job.job_id} cannot wait for itself")
-        return _begun(term, other) if term.kind == "after" and other.attempt else term
+        return _begun(term, other, now) if term.kind == "after" and other.attempt else term
     found = past.get((term.job_id, term.array_index))
     if found is None:
         index = "" if term.array_index is None else f"_{term.array_index}"
@@ -121,26 +130,24 @@ def _verdict_now(world: World, job: Job, term: Term, past: Pasts, apart: Apart) 
     return of_past(term, found)
 
 
-def _whole_now(world: World, term: Term, past: Pasts) -> Verdict:
+def _whole_now(world: World, term: Term, past: Pasts, now: Now) -> Verdict:
     """Of an array that lives, at least in part."""
     array = world.arrays[term.job_id]
     found = past.get((term.job_id, None))
     if term.kind == "after":
-        return term if array.unstarted else Met(_begun_at(world, term, found))
+        return term if array.unstarted else Met(_begun_at(world, term, found, now))
     has_failed = array.failed > 0 or (found is not None and not found.is_success)
     return of_failed_part(term) if has_failed else term
 
 
-def _begun_at(world: World, term: Term, found: Past | None) -> float | None:
-    """When a job that waits for the start of a whole array, all of which has begun, may begin; None for now."""
+def _begun_at(world: World, term: Term, found: Past | None, now: Now) -> float | None:
+    """When a job that waits for the start of a whole array, all of which has begun, may begin; None for at once."""
     if not term.delay_s:
         return None
-    elements = (world.jobs[job_id] for job_id in arrays.elements(world, term.job_id))
-    starts = [getattr(element.phase, "started_at", None) for element in elements]
+    starts = [_started_at(world.jobs[job_id], now) for job_id in arrays.elements(world, term.job_id)]
     if found is not None:
         starts.append(found.ended_at if found.started_at is None else found.started_at)
-    since = max((at for at in starts if at is not None), default=None)
-    return None if since is None else since + term.delay_s
+    return max(starts) + term.delay_s
 
 
 def _each_now(world: World, tasks: Indexes, term: Term, past: Pasts, apart: Apart) -> Verdict:
@@ -171,9 +178,13 @@ def _each_now(world: World, tasks: Indexes, term: Term, past: Pasts, apart: Apar
     return term
 
 
-def _begun(term: Term, other: Job) -> Met:
-    since = getattr(other.phase, "started_at", None)
-    return Met(since + term.delay_s if term.delay_s and since is not None else None)
+def _begun(term: Term, other: Job, now: Now) -> Met:
+    return Met(_started_at(other, now) + term.delay_s if term.delay_s else None)
+
+
+def _started_at(job: Job, now: Now) -> float:
+    """When a job that was started began; of one that waits again nobody knows, and now is the latest that it can have been."""
+    return float(getattr(job.phase, "started_at", now.wall_s))
 
 
 def _set_apart(array: Job, verdicts: Apart, next_job_id: int, now: Now) -> list[Event]:

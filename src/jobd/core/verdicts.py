@@ -42,6 +42,7 @@ Verdict = Met | Never | Term | None
 
 
 def of_past(term: Term, found: Past) -> Verdict:
+    """What it means for a term that the job, or all of the array, which it names is over."""
     if term.kind == "after":
         since = found.ended_at if found.started_at is None else found.started_at
         return Met(since + term.delay_s if term.delay_s else None)

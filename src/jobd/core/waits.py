@@ -14,6 +14,7 @@ from jobd.core import arrays
 from jobd.core.dependents import Want, age
 from jobd.core.events import Ended, Event, Split, Started
 from jobd.core.job import Finished, Job, Now
+from jobd.core.resolve import renamed as renamed
 from jobd.core.resolve import resolved as resolved
 from jobd.core.resolve import set_apart as set_apart
 from jobd.core.resolve import submitted as submitted
