@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from live.chaos import (
     UNKNOWN,
     Outage,
     Plan,
+    Record,
     array_plans,
     complaint,
     plans,
@@ -255,3 +257,73 @@ def test_each_job_has_one_true_end_whoever_is_killed(house: Any) -> None:
     kill_hard(house.server_pid())
     house.ok("Sserver", str(NB_PROC))
     assert house.jobs(is_finished=True) == finished and house.jobs() == []
+
+
+# ---- the judge
+OUTAGE = Outage(100.0, 101.0)
+
+
+def judged(
+    kind: str = "exit", state: str = "FAILED", cause: str = "self", code: int | None = 7, **other: Any
+) -> str:
+    """What the judge says of a job that began at 99 and ended at 102, by default with 7 as it should."""
+    comment = {"comment": "cancel"} if kind == "sleep" else {}
+    row = {
+        "job_id": 1,
+        "state": state,
+        "cause": cause,
+        "exit_code": code if code is None or code >= 0 else None,
+        "signal": -code if code is not None and code < 0 else None,
+        "started_at": 99.0,
+        "ended_at": 102.0,
+        "batch": SimpleNamespace(attempt=other.get("attempt", 1)),
+    }
+    said = Record(other.get("began", [(1, 1)]), other.get("ends", [(7, 100.5)]))
+    outages = other.get("outages", [OUTAGE])
+    return complaint(Plan(0, kind, 7, comment), row, said, outages, is_exact=True)
+
+
+LOST = {"state": "NODE_FAIL", "cause": "lost", "code": None}
+CANCELLED = {"kind": "sleep", "state": "CANCELLED", "cause": "deleted"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        LOST,
+        LOST | {"cause": "start unknown", "began": [], "ends": []},
+        CANCELLED | {"code": -15, "ends": []},
+        CANCELLED | {"code": None, "ends": [], "began": [], "attempt": 0},
+    ],
+)
+def test_the_judge_takes_what_is_true(told: dict[str, Any]) -> None:
+    assert judged(**told) == ""
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"code": 6},
+        {"code": -7},
+        {"code": None},
+        {"state": "COMPLETED", "code": 0},
+        {"began": [(1, 2)]},
+        {"began": [(1, 1), (1, 1)]},
+        {"began": [(1, 1), (2, 1)]},
+        {"began": []},
+        {"ends": []},
+        {"ends": [(7, 100.0), (7, 100.5)]},
+        LOST | {"code": 7},
+        LOST | {"outages": []},
+        LOST | {"ends": []},
+        LOST | {"ends": [(7, 101.5)]},
+        LOST | {"began": []},
+        LOST | {"state": "FAILED"},
+        CANCELLED | {"code": 0, "ends": []},
+        CANCELLED | {"code": None, "ends": [], "outages": []},
+        CANCELLED | {"state": "FAILED", "code": -15, "ends": []},
+    ],
+)
+def test_the_judge_finds_what_is_not(told: dict[str, Any]) -> None:
+    assert judged(**told) != ""

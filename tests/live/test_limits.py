@@ -102,6 +102,15 @@ def test_eight_busy_threads_of_one_proc_use_one_processor(ordinary: Ordinary) ->
     assert row["batch"].unenforced == []
 
 
+def test_who_is_not_bound_uses_what_there_is_and_that_is_said(ordinary: Ordinary) -> None:
+    compile_program(ordinary, "busy")
+    ordinary.server(2)
+    job_id = wrap(ordinary, "exec ./busy", "-n1", "--no-bind")
+    row = ended(ordinary, job_id)
+    assert output(ordinary, job_id) == f"{len(os.sched_getaffinity(0))}\n"
+    assert row["batch"].unenforced == ["processors: not bound"]
+
+
 HOG = """
 import os, time
 for _ in range(3):

@@ -88,6 +88,7 @@ class FakeHands:
         self.book = sim.book
         self.attempts: dict[Key, FakeAttempt] = {}
         self.parked: dict[Key, b.Launch] = {}
+        self.changes: dict[Key, b.Change] = {}  # of parked ones
         self.blobs: set[str] = set()
         self.wanted: set[str] = set()
         self.is_ending_all = False
@@ -233,9 +234,7 @@ class FakeHands:
         attempt = self.attempts.get(key)
         if attempt is None:
             if key in self.parked:
-                self.parked[key] = self.parked[key]._replace(
-                    cpus=change.cpus, memory_bytes=change.memory_bytes, time_limit_s=change.time_limit_s
-                )
+                self.changes[key] = change
             return
         if attempt.left is None:
             self.breathe()
@@ -293,6 +292,8 @@ class FakeHands:
             raise
         attempt.pid = run.pid
         self.attempts[key] = attempt
+        if key in self.changes:
+            self.hear_change(self.changes.pop(key))
 
     def note_run(self, key: Key, run: FakeRun) -> None:
         self.breathe()

@@ -76,6 +76,7 @@ class Ledger:
         self.cancelled: set[int] = set()  # of whom somebody was told that they end
         self.array_ends: dict[int, float] = {}  # of arrays that ended before their last element had left them
         self.cleaned_before = 0.0
+        self.seen: set[str] = set()  # kinds of events
         self.resumptions = 0  # after which jobs may share what each was given alone
 
     # ---- what is committed
@@ -83,6 +84,9 @@ class Ledger:
         """The events of one commit."""
         started: list[Job] = []
         for _, event, job in said:
+            kind = type(event).__name__.lower()
+            is_end = isinstance(event, e.Ended | e.Requeued)
+            self.seen.add(f"{kind} {event.outcome.cause.value}" if is_end else kind)
             if job is None:
                 continue
             if isinstance(event, e.Submitted):

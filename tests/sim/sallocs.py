@@ -34,7 +34,9 @@ class FakeSalloc:
         self.state = "asking"
         self.depth = 0 if parent is None else parent.depth + 1
         self.children: list[FakeSalloc] = []
-        claimed = parent is not None and (is_detached or rng.random() < 0.8)
+        # The agent may not have told of a batch job's process yet, so that there only the claim counts.
+        is_in_batch = parent is not None and parent.pid == parent.command_pid
+        claimed = parent is not None and (is_in_batch or is_detached or rng.random() < 0.8)
         self.submit = m.Submit(
             f"token{number}",
             rng.choice((1, 1, 1, 2, 2, 3, 4, 5, NB_PROC_MAX)),

@@ -4,14 +4,25 @@ import os
 import random
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from jobd.journal.journal import Journal
+from jobd.states import Cause
 from sim.simulator import Simulation
 
-HISTORIES = int(os.environ.get("SIM_HISTORIES", "1000"))
+PARTS = 4  # that may run beside each other
+HISTORIES_MIN = 100  # of a part, from which on it must have seen all that may happen
+
+# What may become of an attempt or a job, and that seldom enough to be missed when the simulator loses it.
+SEEN = {
+    *(f"ended {cause.value}" for cause in Cause if cause is not Cause.REQUEUED),
+    *(f"requeued {cause.value}" for cause in (Cause.SELF, Cause.REBOOT, Cause.REQUEUED)),
+    *("submitted", "split", "started", "launched", "changed", "completed"),
+    *("suspended", "resumed", "paused", "unpaused", "limitsset"),
+}
 
 
 @pytest.fixture
@@ -22,15 +33,18 @@ def folder() -> Iterator[str]:
     shutil.rmtree(made)
 
 
-def test_whatever_happens_every_promise_is_kept(folder: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_every_promise_is_kept(
+    folder: str, request: pytest.FixtureRequest, part: int
+) -> None:
     template = os.path.join(folder, "template")
     Journal(template).close()
-    asked = request.config.getoption("--sim-seed", default=None)
-    if asked is None and "SIM_SEED" in os.environ:
-        asked = int(os.environ["SIM_SEED"])
+    asked = request.config.getoption("--sim-seed")
+    histories = request.config.getoption("--sim-histories") // PARTS
     first = random.SystemRandom().randrange(1 << 40)
-    seeds = [asked] if asked is not None else [first + number for number in range(HISTORIES)]
+    seeds = [asked] if asked is not None else [first + number for number in range(histories)]
     ticks = crashes = jobs = 0
+    seen: Counter[str] = Counter()
     for seed in seeds:
         simulation = Simulation(seed, folder, template)
         try:
@@ -42,5 +56,8 @@ def test_whatever_happens_every_promise_is_kept(folder: str, request: pytest.Fix
         ticks += simulation.ticks
         crashes += simulation.crashes
         jobs += len(simulation.ledger.jobs)
+        seen.update(simulation.ledger.seen)
     print(f"{len(seeds)} histories from seed {seeds[0]}: {ticks} ticks, {crashes} crashes, {jobs} jobs")
-    assert asked is not None or HISTORIES < 100 or (crashes > HISTORIES / 20 and jobs > HISTORIES)
+    if asked is None and histories >= HISTORIES_MIN:
+        assert SEEN <= set(seen), f"never seen: {SEEN - set(seen)}"
+        assert crashes > histories / 20 and jobs > histories

@@ -67,6 +67,7 @@ class Batches:
         self.server_id = ""
         self.is_ending_all = False
         self._wanted: set[str] = set()  # blobs that were asked for and have not come
+        self._changes: dict[Key, b.Change] = {}  # of parked launches, for when they are started
         self.parked: dict[Key, b.Launch] = {}  # wait for blobs, or for the end of one with the same numbers
 
     # ---- what the server says
@@ -140,6 +141,9 @@ class Batches:
         else:
             self.parked.pop(key, None)
             self._start(launch)
+            change = self._changes.pop(key, None)
+            if change is not None:
+                self.hear(change)
 
     def _missing(self, launch: b.Launch) -> list[str]:
         return self._blobs.missing((launch.environment, launch.script))
@@ -148,6 +152,7 @@ class Batches:
         key = (message.job_id, message.attempt)
         attempt = self.attempts.get(key)
         parked = self.parked.pop(key, None)
+        self._changes.pop(key, None)
         if attempt is not None and not attempt.is_silent:
             if attempt.left is not None:
                 self._say(attempt.left)
@@ -162,9 +167,7 @@ class Batches:
     def _change_parked(self, message: b.Change | b.Signal) -> None:
         key = (message.job_id, message.attempt)
         if isinstance(message, b.Change) and key in self.parked:
-            self.parked[key] = self.parked[key]._replace(
-                cpus=message.cpus, memory_bytes=message.memory_bytes, time_limit_s=message.time_limit_s
-            )
+            self._changes[key] = message
 
     def _forget(self, key: Key, token: str) -> None:
         attempt = self.attempts.get(key)

@@ -23,9 +23,12 @@ def past_of(
     """
     found: dict[tuple[int, int | None], Past] = {}
     fresh = _of_this_tick(server)
+    whole: dict[int, Job | None] = {}
     for job_id, index in waits.unknown(server.world, dependency, tasks):
         past = server.journal.past_of(job_id, index)
         known = None if past is None else Past(*past)
+        if known is None and index is not None:
+            known = _unsplit(server, job_id, index, whole)
         for job in fresh:
             if _is_meant(job, job_id, index):
                 known = _with(known, job)
@@ -42,7 +45,17 @@ def _of_this_tick(server: "Server") -> list[Job]:
 def _is_meant(job: Job, job_id: int, index: int | None) -> bool:
     if index is None:
         return job_id in (job.job_id, job.array_id)
-    return job.array_id == job_id and job.array_index == index
+    if job.array_id != job_id:
+        return False
+    return job.array_index == index if job.tasks is None else job.tasks.has(index)
+
+
+def _unsplit(server: "Server", job_id: int, index: int, whole: dict[int, Job | None]) -> Past | None:
+    """What became of an element that ended with its waiting array, without ever having left it. `whole`: arrays looked up before."""
+    if job_id not in whole:
+        whole[job_id] = next(iter(server.journal.finished_of([job_id])), None)
+    array = whole[job_id]
+    return _with(None, array) if array is not None and _is_meant(array, job_id, index) else None
 
 
 def _with(known: Past | None, job: Job) -> Past:
