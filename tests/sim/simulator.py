@@ -81,8 +81,9 @@ class Simulation(Serving):
     # ---- the history
     def run(self, steps: int = 80) -> None:
         """Live it. Raises Violation, or whatever the server raised."""
-        ear = Ear()
-        logging.getLogger("jobd").addHandler(ear)
+        ear, log = Ear(), logging.getLogger("jobd")
+        log.addHandler(ear)
+        log.propagate = False  # what is no mistake is of no interest here
         try:
             self.start_server()
             for _ in range(steps):
@@ -91,7 +92,8 @@ class Simulation(Serving):
             ends.drain(self)
             ends.check_the_end(self)
         finally:
-            logging.getLogger("jobd").removeHandler(ear)
+            log.removeHandler(ear)
+            log.propagate = True
             if self.server is not None:
                 self.server.journal.close()
 
