@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
+from math import gcd
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -59,6 +60,19 @@ class Indexes(NamedTuple):
                 left.append((one, other, step if one < other else 1))
         return Indexes((*self.runs[:place], *left, *self.runs[place + 1 :]))
 
+    def common(self, other: "Indexes") -> "Indexes":
+        """Those that both have. Costs by the number of runs, however long they are."""
+        found: list[Run] = []
+        mine, theirs = 0, 0
+        while mine < len(self.runs) and theirs < len(other.runs):
+            one, another = self.runs[mine], other.runs[theirs]
+            found += _common(one, another)
+            if one[1] <= another[1]:
+                mine += 1
+            else:
+                theirs += 1
+        return Indexes(tuple(found))
+
     def _place(self, index: int) -> int | None:
         """Which run it is in. The runs are in order and apart, so only the last that begins before it can have it."""
         place = bisect_right(self.runs, index, key=itemgetter(0)) - 1
@@ -81,6 +95,20 @@ class Indexes(NamedTuple):
             else:
                 parts.append(f"{first}-{last}:{step}")
         return ",".join(parts)
+
+
+def _common(one: Run, other: Run) -> list[Run]:
+    """What two runs have in common: none, or one run whose step is the least common multiple of theirs."""
+    sparse, dense = (one, other) if one[2] >= other[2] else (other, one)
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    low += (sparse[0] - low) % sparse[2]
+    rounds = dense[2] // gcd(sparse[2], dense[2])  # after so many steps all that can meet have met
+    for index in range(low, min(high, low + (rounds - 1) * sparse[2]) + 1, sparse[2]):
+        if (index - dense[0]) % dense[2] == 0:
+            step = sparse[2] * rounds
+            last = index + (high - index) // step * step
+            return [(index, last, step if last > index else 1)]
+    return []
 
 
 def of(values: "Iterator[int] | list[int] | set[int]") -> Indexes:

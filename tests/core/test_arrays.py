@@ -54,6 +54,9 @@ def test_a_plan_starts_as_many_elements_as_fit() -> None:
     assert [decision.job_id for decision in decisions] == [array] * 4
     started = settle(world)
     assert index_of(world, started) == [0, 1, 2, 3]
+    other = empty(4)
+    submit_batch(other, array="0-1")
+    assert len(plan(other, at(0), Policy())) == 2
     assert [world.jobs[job_id].phase.cpus for job_id in started] == [(0,), (1,), (2,), (3,)]
 
 
@@ -131,6 +134,16 @@ def test_of_two_sizes_in_one_array_none_goes_past_its_limit() -> None:
     check(world)
     assert index_of(world, settle(world)) == [3, 0]
     check(world)
+
+
+def test_an_element_of_higher_priority_goes_first_also_in_a_full_array() -> None:
+    world = empty(4)
+    array = submit_batch(world, array="0-3", array_limit=1)
+    events, (last,), _ = arrays.chosen(world, array, [(3, 3, 1)])
+    admit(world, events)
+    admit(world, changes.updated(world, last, changes.Wanted(priority=5), at(0)))
+    check(world)
+    assert settle(world) == [last]
 
 
 # ---- meaning some of it

@@ -141,6 +141,16 @@ def test_a_running_job_is_bound_anew_to_what_it_has_and_what_is_free() -> None:
     check(world)
 
 
+def test_a_running_job_keeps_its_processors_when_it_gets_more() -> None:
+    world = empty(4)
+    _, job = submit_batch(world), submit_batch(world)
+    settle(world)
+    assert world.jobs[job].phase.cpus == (1,)
+    leaves(world, 1, Outcome(Cause.SELF, 0))
+    update(world, job, nb_proc=2)
+    assert world.jobs[job].phase.cpus == (0, 1)
+
+
 def test_a_running_jobs_time_limit_is_counted_from_its_start() -> None:
     world = empty(4)
     job, salloc = submit_batch(world), submit(world, time_limit_s=10)
@@ -204,8 +214,25 @@ def test_what_cannot_be_is_refused_and_nothing_is_changed(wanted, error) -> None
 def test_a_job_cannot_wait_for_itself() -> None:
     world = empty(4)
     job = submit_batch(world)
-    with pytest.raises(NoSuchJob, match="itself"):
+    with pytest.raises(Refused, match="itself"):
         update(world, job, dependency=dependencies.parse(f"afterok:{job}"))
+
+
+def test_jobs_cannot_wait_for_each_other_in_a_circle() -> None:
+    world = empty(4)
+    first = submit_batch(world, is_held=True)
+    second = submit_batch(world, dependency=f"afterok:{first}")
+    array = submit_batch(world, array="0-9", dependency=f"afterany:{second}")
+    before = world.jobs[first]
+    for waits_for in (second, array, f"{array}_3"):
+        with pytest.raises(Refused, match="Circular job dependency"):
+            update(world, first, dependency=dependencies.parse(f"after:{waits_for}"))
+    with pytest.raises(Refused, match="Circular job dependency"):
+        update(world, array, dependency=dependencies.parse(f"afterok:{array}_3"))
+    assert world.jobs[first] is before
+    update(world, second, dependency=dependencies.NO_DEPENDENCY)
+    update(world, first, dependency=dependencies.parse(f"afterok:{second}"))
+    assert world.jobs[first].spec.batch.dependency == dependencies.parse(f"afterok:{second}")
 
 
 @pytest.mark.parametrize(

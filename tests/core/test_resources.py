@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.worlds import admit, at, batch, check, empty, settle, spec, submit, submit_batch, succeeds
+from core.worlds import SUCCESS, admit, at, batch, check, empty, settle, spec, submit, submit_batch, succeeds
 from jobd import indexes
 from jobd.core import changes, reports
 from jobd.core.job import Job, Resources, Waiting
@@ -110,14 +110,26 @@ def test_an_exclusive_job_is_alone_and_has_all_processors() -> None:
 
 
 def test_a_small_job_passes_one_that_waits_for_memory_and_not_for_ever() -> None:
-    world = empty(4, capacity=CAPACITY)
-    first = submit_batch(world, resources=Resources(6 * GIB))
+    world = empty(8, capacity=CAPACITY)
+    first = submit_batch(world, resources=Resources(5 * GIB))
     settle(world)
     large = submit_batch(world, resources=Resources(4 * GIB))
     small = [submit_batch(world, resources=Resources(GIB)) for _ in range(3)]
     assert settle(world, policy=Policy(2, 60.0)) == small[:2]
     succeeds(world, first)
     assert settle(world, policy=Policy(2, 60.0)) == [large, small[2]]
+
+
+def test_a_job_was_not_passed_by_one_that_a_plan_starts_from_before_it() -> None:
+    world = empty(6)
+    submit(world, 3)
+    settle(world)
+    _, passing = submit(world, 4), submit(world)
+    assert settle(world, policy=Policy(2, 1e6)) == [passing]
+    admit(world, reports.exited(world, passing, SUCCESS, is_gone=True, now=at(5)))
+    submit(world, 6, priority=2, now=at(10))
+    one, two = submit(world, priority=1, now=at(10)), submit(world, now=at(10))
+    assert [start.job_id for start in plan(world, at(10), Policy(2, 1e6))] == [one, two]
 
 
 def test_what_ends_before_the_memory_is_free_may_still_pass() -> None:

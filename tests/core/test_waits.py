@@ -184,7 +184,77 @@ def test_a_waiting_array_that_is_cancelled_whole_settles_what_waits_for_its_elem
     check(world)
 
 
+def test_two_arrays_that_follow_one_are_split_with_numbers_of_their_own() -> None:
+    world = empty(1)
+    first = submit_batch(world, array="0-2")
+    arrays = [submit_batch(world, f"aftercorr:{first}", array="0-2") for _ in range(2)]
+    (one,) = settle(world)
+    splits = [event for event in succeeds(world, one) if isinstance(event, Split)]
+    assert [split.array_id for split in splits] == arrays
+    assert len({split.element.job_id for split in splits}) == 2
+    check(world)
+
+
+def test_elements_that_end_for_their_partners_take_those_with_them_that_follow_them() -> None:
+    world = empty(1)
+    first = submit_batch(world, array="0-2")
+    more = {"array": "0-2", "is_killed_on_invalid": True}
+    second, third = [submit_batch(world, f"aftercorr:{first}", **more) for _ in range(2)]
+    fourth, fifth = [submit_batch(world, f"aftercorr:{i}", **more) for i in (second, third)]
+    (one,) = settle(world)
+    ended = {event.job_id for event in fails(world, one) if isinstance(event, Ended)}
+    assert len(ended) == 5
+    assert all(world.jobs[i].tasks.text == "1-2" for i in (second, third, fourth, fifth))
+    check(world)
+
+
+def test_a_term_that_falls_away_takes_nothing_from_another_on_the_same_job() -> None:
+    world = empty(2)
+    array = submit_batch(world, array="0-1")
+    submit_batch(world, f"aftercorr:{array},afterany:{array}", array="0-2")
+    one, two = settle(world)
+    (split,) = [event for event in succeeds(world, one) if isinstance(event, Split)]
+    check(world)
+    element = split.element.job_id
+    left = world.jobs[element].spec.batch.dependency
+    assert dependencies.text_of(left) == f"afterany:{array}" and gate(world, element) is Gate.DEPENDENCY
+    succeeds(world, two)
+    assert gate(world, element) is None
+
+
+def test_one_that_needs_a_success_or_a_failure_of_an_array_starts_after_it() -> None:
+    world = empty(2)
+    array = submit_batch(world, array="0-1")
+    waiting = submit_batch(world, f"afterok:{array}?afternotok:{array}")
+    one, two = settle(world)
+    fails(world, one)
+    assert gate(world, waiting) is Gate.DEPENDENCY
+    succeeds(world, two)
+    assert gate(world, waiting) is None
+
+
+def test_a_delay_does_not_bring_a_begin_time_forward() -> None:
+    world = empty(1)
+    first = submit_batch(world)
+    job = submit_batch(world, f"after:{first}+1", begin_at=at(500).wall_s)
+    settle(world)
+    assert world.jobs[job].spec.batch.begin_at == at(500).wall_s
+
+
 # ---- singleton
+def test_elements_are_as_old_as_their_array() -> None:
+    """Also when the one that has taken its number is gone, and the others have higher numbers than the singleton."""
+    world = empty(4)
+    array = submit_batch(world, array="0-2", name="a")
+    job = submit_batch(world, "singleton", name="a")
+    one, two, last = settle(world)
+    assert last == array < job < one < two
+    for element in (last, two, one):
+        assert gate(world, job) is Gate.DEPENDENCY
+        succeeds(world, element)
+    assert settle(world) == [job]
+
+
 def test_singletons_of_a_name_go_one_after_the_other() -> None:
     world = empty(4)
     names = ["a", "a", "b", "a"]

@@ -107,6 +107,48 @@ def test_a_long_list_is_cancelled_in_parts(house: House) -> None:
     assert (len(second.job_ids), second.is_more) == (500, False) and not house.world.jobs
 
 
+def test_a_long_range_of_elements_is_done_in_parts_each_but_once(house: House) -> None:
+    house.is_checked = False
+    house.tick(m.SetLimits(0, 2))
+    batch_id_range(house, array=[[0, 9_999, 1]])
+    (first,) = house.tick(control("hold", "1_[100-2899]"))
+    (second,) = house.tick(control("hold", "1_[100-2899]"))
+    assert (len(first.job_ids), first.is_more, len(second.job_ids), second.is_more) == (
+        2000,
+        True,
+        800,
+        False,
+    )
+    assert not set(first.job_ids) & set(second.job_ids)
+    (answer,) = house.tick(control("hold", "1_[100-2899]"))
+    assert not answer.is_more and not answer.refused
+    (answer,) = house.tick(control("requeue", "1_[0-9998]"))
+    assert [refusal.text for refusal in answer.refused] == ["job 1_100 waits already"] and not answer.is_more
+    cancels = 0
+    while house.tick(b.Cancel(target("1_[100-9998]")))[0].is_more:
+        cancels += 1
+    assert cancels == 4 and rows(house)[1].batch.tasks == "0-99,9999"  # type: ignore[union-attr]
+    (answer,) = house.tick(b.Cancel(target("1_[100-9998]")))
+    assert refused(answer) == [("1_[100-9998]", "NoSuchJob")]
+
+
+def test_a_range_of_all_elements_is_done_in_parts_where_many_have_left_the_array(house: House) -> None:
+    house.is_checked = False
+    house.tick(m.SetLimits(0, 2))
+    batch_id_range(house, array=[[0, 4_999, 1]])
+    for part in ("1_[0-1499]", "1_[1500-2999]"):
+        house.tick(control("hold", part))
+    for action, last in (("hold", 1), ("release", 1001)):
+        (answer,) = house.tick(control(action, "1_[0-9999]"))
+        if answer.is_more:
+            (answer,) = house.tick(control(action, "1_[0-9999]"))
+        assert (len(answer.job_ids), answer.is_more) == (last, False)
+    (first,) = house.tick(b.Cancel(target("1_[0-9999]")))
+    (second,) = house.tick(b.Cancel(target("1_[0-9999]")))
+    assert (first.is_more, len(second.job_ids), second.is_more) == (True, 1001, False)
+    assert not house.world.jobs
+
+
 def test_what_is_ending_already_is_not_chosen_again(house: House) -> None:
     batch_id_range(house, "a", 2)
     house.tick(b.Cancel(target(1)))

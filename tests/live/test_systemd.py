@@ -75,7 +75,9 @@ class Bed(House):
     def agent_scope(self) -> str:
         """The name of the unit in which the agent is."""
         pid = self.until(lambda: self.request_status()["agent_pid"])
-        return Path(f"/proc/{pid}/cgroup").read_text().rstrip().rpartition("/")[2]
+        # Where it may make groups for jobs, it moves itself into a leaf of its scope first.
+        path = Path(f"/proc/{pid}/cgroup").read_text().rstrip().removesuffix("/supervisor")
+        return path.rpartition("/")[2]
 
     def until_gone(self, pid: int, act: Callable[[], Any]) -> None:
         """Do something, and wait for the end of a process."""

@@ -40,11 +40,18 @@ class FakeAgent:
         self.pid = pid
         self.watches: dict[int, FakeWatch] = {}
         self.is_connected = False
+        self.connections = 0
         self.is_ending_all = False
         self.hands = FakeHands(sim, self)
 
+    @property
+    def connection(self) -> bytes:
+        """What the server knows it by: another one with each connection."""
+        return f"{self.pid}.{self.connections}".encode()
+
     def connected(self) -> None:
         self.is_connected = True
+        self.connections += 1
         self.say(m.Hello(self.pid, 1, "boot", "0"))
         for watch in self.watches.values():
             if watch.gone is not None:
@@ -53,7 +60,7 @@ class FakeAgent:
 
     def say(self, message: Any) -> None:
         if self.is_connected:
-            self.sim.from_agent.append(codec.encode_named(FROM_AGENT, message))
+            self.sim.from_agent.append((self.connection, codec.encode_named(FROM_AGENT, message)))
 
     def hear(self, data: bytes) -> None:
         message = codec.decode_named(TO_AGENT, data)

@@ -310,8 +310,6 @@ class FakeHands:
     def end_for(self, attempt: FakeAttempt, cause: Cause, *, hard: bool = False) -> None:
         if attempt.kill_at_s is None and not attempt.is_main_over:
             attempt.cause = cause
-            if attempt.run is not None:
-                attempt.run.hit = cause.value
             self.tell_over(attempt)
         self.end(attempt, hard=hard)
 
@@ -328,6 +326,8 @@ class FakeHands:
             self.tell(attempt)
         self.breathe()
         self.book.entries[attempt.key].over = attempt.over
+        if attempt.run is not None and attempt.cause in (Cause.TIME_LIMIT, Cause.OUT_OF_MEMORY, Cause.SCOPE):
+            attempt.run.hit = attempt.cause.value
         self.say(attempt.over)
 
     def main_ended(self, attempt: FakeAttempt) -> None:

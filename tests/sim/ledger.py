@@ -303,7 +303,7 @@ class Ledger:
         """Whether one of the dependencies that were asked for is lost for good."""
         asked = self.asked.get(known.token)
         if asked is None:
-            return False
+            return True  # of what was run again: only an update can have made it wait
         for one in asked.dependencies:
             lost = [self._is_lost(term, known) for term in one.terms]
             if lost and (all(lost) if one.is_any else any(lost)):

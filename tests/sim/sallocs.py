@@ -145,7 +145,12 @@ class FakeSalloc:
         event = codec.build(m.Event, codec.unpack(self.events.pop(0)))
         if self.state != "waiting":
             return
-        promise(event.job is not None, f"the server does not know the waiting job {self.job_id}")
+        if event.job is None:
+            known = self.sim.ledger.jobs[self.number]
+            is_cleaned = known.state == "over" and self.sim.ledger.cleaned_before > 0
+            promise(is_cleaned, f"the server does not know the waiting job {self.job_id}")
+            self.die()
+            return
         promise(event.job.token == self.submit.token, "an event of another job")
         self.stands(event.job)
 

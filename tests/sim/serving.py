@@ -16,6 +16,7 @@ from jobd.daemon.recover import ended_by_reboot, recovered
 from jobd.errors import JournalError
 from jobd.settings import from_table
 from jobd.states import Cause, OnKill
+from jobd.wire import codec
 from sim.agents import GRACE_S, FakeAgent
 from sim.faults import Crash, FakeComm, FaultyJournal, promise
 from sim.ledger import Ledger
@@ -45,8 +46,8 @@ class Serving:
     agent: FakeAgent | None
     server: Server | None
     to_server: list[Input]
-    from_agent: list[bytes]
-    echoes: list[bytes]
+    from_agent: list[tuple[bytes, bytes]]
+    echoes: list[tuple[bytes, bytes]]
     to_agent: list[tuple[bytes, bytes]]
     was_committed: bool
     committed: dict[str, object] | None
@@ -137,14 +138,15 @@ class Serving:
         taken = self.some_of(self.to_server)
         inputs: list[Input] = list(taken)
         place = 0
-        for data in self.some_of(self.from_agent):
-            self.echoes.append(data)
+        for connection, data in self.some_of(self.from_agent):
+            if codec.unpack(data)[1] not in ("hello", "scope_ending"):  # these are true only once
+                self.echoes.append((connection, data))
             for _ in range(2 if rng.random() < 0.03 else 1):
                 place = rng.randint(place, len(inputs)) + 1
-                inputs.insert(place - 1, AgentSaid(b"local", data))
+                inputs.insert(place - 1, AgentSaid(connection, data))
         del self.echoes[:-ECHOES_MAX]
         if self.echoes and rng.random() < 0.1 * self.rates["late"]:
-            inputs.insert(rng.randint(0, len(inputs)), AgentSaid(b"local", rng.choice(self.echoes)))
+            inputs.insert(rng.randint(0, len(inputs)), AgentSaid(*rng.choice(self.echoes)))
         for item in taken:
             if isinstance(item, Subscribed):
                 for salloc in self.sallocs:
@@ -251,9 +253,9 @@ class Serving:
         self.from_agent.clear()
         if is_sudden:
             del self.to_agent[self.rng.randint(0, len(self.to_agent)) :]
-        last_words, self.to_agent[:] = [data for _, data in self.to_agent], []
-        for data in last_words:
-            self.let_agent(lambda data=data: self.agent and self.agent.hear(data))  # type: ignore[misc]
+        if self.agent is not None:
+            agent = self.agent
+            self.let_agent(lambda: self.hear_server(agent, len(self.to_agent)))
         if self.agent is not None:
             self.agent.is_connected = False
         self.to_agent.clear()
@@ -273,6 +275,15 @@ class Serving:
             while sbatch.replies:
                 sbatch.take_reply()
             sbatch.is_asked = False
+
+    def hear_server(self, agent: FakeAgent, count: int) -> None:
+        """The agent hears the first of what was said to it; what was said to another connection nobody hears."""
+        arrived, self.to_agent[:count] = self.to_agent[:count], []
+        for connection, data in arrived:
+            if connection == agent.connection and self.agent is agent:
+                agent.hear(data)
+                if self.rng.random() < 0.03:
+                    agent.hear(data)  # as a reconnection makes it
 
     def let_agent(self, act: Any) -> None:
         """Something that the agent does, and about which it may die."""

@@ -65,8 +65,8 @@ class Simulation(Serving):
         self.agent: FakeAgent | None = None
         self.server: Server | None = None
         self.to_server: list[Input] = []
-        self.from_agent: list[bytes] = []
-        self.echoes: list[bytes] = []  # what an agent has said, and may be heard again late
+        self.from_agent: list[tuple[bytes, bytes]] = []
+        self.echoes: list[tuple[bytes, bytes]] = []  # what an agent has said, and may be heard again late
         self.to_agent: list[tuple[bytes, bytes]] = []
         self.persons: list[Person] = []
         self.was_committed = False  # in this tick
@@ -238,7 +238,6 @@ class Simulation(Serving):
     def agent_dies(self) -> None:
         self.say("agent dies")
         self.break_agent_link()
-        self.to_agent.clear()  # what was said to this one, no other hears
         self.agent = self.agent_breaths = None
         if self.server is not None:
             self.server.link.is_gone()  # the keeper sees its pidfd
@@ -320,18 +319,14 @@ class Simulation(Serving):
     def move_agent(self, agent: FakeAgent) -> None:
         if self.agent is not agent:
             return
+        self.hear_server(agent, self.rng.randint(0, len(self.to_agent)))
         if self.server is not None and not agent.is_connected:
             agent.connected()
-        for _, data in self.some_of(self.to_agent):
-            agent.hear(data)
-            if self.rng.random() < 0.03:
-                agent.hear(data)  # as a reconnection makes it
         if self.rng.random() < 0.02:
             agent.hands.blobs.clear()  # there was no more room for them
         agent.step()
         if agent.is_ending_all and agent.is_idle:
             self.agent = self.agent_breaths = None
-            self.to_agent.clear()
             if self.server is not None:
                 self.server.link.is_gone()
 

@@ -141,6 +141,7 @@ def updated(
     if wanted.dependency is not None:
         assert spec.batch is not None
         fresh = spec._replace(batch=spec.batch._replace(dependency=wanted.dependency))
+        waits.check_circle(world, job, wanted.dependency)
         spec, apart = waits.resolved(world, job._replace(spec=fresh), wanted.dependency, past, now)
         later = waits.set_apart(world, job._replace(spec=spec), apart, now)
         assert spec.batch is not None
@@ -223,15 +224,11 @@ def _bound(world: World, job: Job, spec: Spec) -> Changed:
     if not isinstance(job.phase, Running) or spec.nb_proc == job.spec.nb_proc:
         return Changed(job.job_id, spec)
     phase = job.phase
-    counts = world.lent if job.job_id in world.paused or job.job_id in world.children else world.busy
     own = set(phase.cpus)
-    taken = {
-        cpu for cpu, count in world.busy.items() if cpu not in own or (counts is world.busy and count > 1)
-    }
     if spec.nb_proc < len(own):
         cpus = tuple(sorted(own)[: spec.nb_proc])
     else:
-        cpus = chosen_cpus(world, job._replace(spec=spec), taken - own)
+        cpus = chosen_cpus(world, job._replace(spec=spec), set(world.busy) - own)
     return Changed(job.job_id, spec, cpus, needed_of(world, spec.nb_proc, spec.resources))
 
 

@@ -61,5 +61,5 @@ def _first_fit_s(
             return None
         end_s, _, held, resources = heapq.heappop(ends)
         room.give(held, resources)
-        at_s = max(at_s, end_s)
+        at_s = end_s
     return at_s

@@ -22,12 +22,13 @@ from jobd.core.verdicts import (
 )
 from jobd.core.world import World
 from jobd.dependencies import Dependency, Term
-from jobd.errors import NoSuchJob
+from jobd.errors import NoSuchJob, Refused
 from jobd.indexes import Indexes
 from jobd.states import Cause
 
 # Verdicts on single elements of an array: index → term → verdict
 Apart = dict[int, dict[Term, Verdict]]
+CIRCLE_JOBS_MAX = 1000  # looked at for a circle (Slurm's max_depend_depth is 10): a longer one is not found, and then waits for ever
 
 
 def unknown(
@@ -86,6 +87,36 @@ def resolved(world: World, job: Job, dependency: Dependency, past: Pasts, now: N
     if not spec.batch.dependency.terms or spec.batch.dependency.is_never:
         apart = {}
     return spec, apart
+
+
+def check_circle(world: World, job: Job, dependency: Dependency) -> None:
+    """Whether what a job is to wait for waits, over whatever others, for the job itself. A new job cannot: nobody knows its number.
+
+    Raises:
+        Refused: it does.
+    """
+    seen: set[int] = set()
+    stack = [found for term in dependency.terms for found in _waited_for(world, term)]
+    while stack and len(seen) < CIRCLE_JOBS_MAX:
+        other_id = stack.pop()
+        if other_id == job.job_id:
+            raise Refused(f"Circular job dependency: job {job.job_id} would wait for itself")
+        batch = world.jobs[other_id].spec.batch
+        if other_id in seen or batch is None or not world.jobs[other_id].is_waiting:
+            continue
+        seen.add(other_id)
+        for term in batch.dependency.terms:
+            stack += _waited_for(world, term)
+
+
+def _waited_for(world: World, term: Term) -> list[int]:
+    """The living jobs that a term names, but for singleton, which goes by age and makes no circle."""
+    if term.array_index is not None:
+        element = arrays.element(world, term.job_id, term.array_index)
+        if element is not None:
+            return [element.job_id]
+        return [term.job_id] if arrays.is_living(world, term.job_id, term.array_index) else []
+    return arrays.elements(world, term.job_id) or ([term.job_id] if term.job_id in world.jobs else [])
 
 
 def renamed(world: World, job: Job) -> Spec:

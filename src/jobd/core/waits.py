@@ -14,6 +14,7 @@ from jobd.core import arrays
 from jobd.core.dependents import Want, age
 from jobd.core.events import Ended, Event, Split, Started
 from jobd.core.job import Finished, Job, Now
+from jobd.core.resolve import check_circle as check_circle
 from jobd.core.resolve import renamed as renamed
 from jobd.core.resolve import resolved as resolved
 from jobd.core.resolve import set_apart as set_apart
@@ -43,8 +44,6 @@ def consequences(world: World, event: Event, job: Job | None, now: Now) -> list[
         and (job.array_id is None or job.array_id not in named)
         and (isinstance(event, Started) or job.spec.name not in world.dependents.singletons)
     ):
-        return []
-    if isinstance(event, Started) and job.attempt > 1:
         return []
     facts = _Facts(world, job, now)
     about = (0, job.job_id, job.array_id or 0)

@@ -7,8 +7,10 @@
 """
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from jobd import indexes
 from jobd.core import arrays
 from jobd.core.job import Completing, Job, Running
 from jobd.core.world import World
@@ -147,7 +149,7 @@ def _named(
     """The jobs of one number, and whether there are more than there is room for."""
     world = server.world
     if named.runs:
-        return _elements(server, named, room)
+        return _elements(server, named, room, is_open)
     job_ids = arrays.elements(world, named.job_id)
     if not job_ids:
         if named.job_id not in world.jobs:
@@ -158,15 +160,22 @@ def _named(
     return found[:room], len(found) > room
 
 
-def _elements(server: "Server", named: JobId, room: int) -> tuple[list[int], bool]:
+def _elements(
+    server: "Server", named: JobId, room: int, is_open: Callable[[Job], bool]
+) -> tuple[list[int], bool]:
     world = server.world
     wanted = runs_of(named.runs, INDEX_LIMIT)
     array = world.jobs.get(named.job_id)
     tasks = array.tasks if array is not None else None
     if tasks is not None and wanted.count > room and all(map(wanted.has, tasks.each())):
-        # All that still wait are one job; besides it there are those that have left it, of which as many run as there are procs.
-        others = arrays.elements(world, named.job_id)
-        return [job_id for job_id in others if _is_one_of(world.jobs[job_id], wanted)][:room], False
+        # All that still wait are one job; besides it there are those that have left it.
+        found = [
+            job_id
+            for job_id in arrays.elements(world, named.job_id)
+            if _is_one_of(world.jobs[job_id], wanted)
+        ]
+        undone = [job_id for job_id in found if is_open(world.jobs[job_id])]
+        return undone[:room] or found[:1], len(undone) > room
     if room > AFFECTED_MAX and wanted.count > AFFECTED_MAX:
         raise Refused(f"at most {AFFECTED_MAX} elements of an array at a time, or all of it")
     if tasks is not None:
@@ -175,8 +184,10 @@ def _elements(server: "Server", named: JobId, room: int) -> tuple[list[int], boo
             raise Refused(
                 f"array {named.job_id} would wait in more than {RUNS_MAX} pieces: name longer ranges, or all of it"
             )
-    first, is_part = _first(wanted, room)
-    events, job_ids, _ = arrays.chosen(world, named.job_id, first.runs)
+    is_part = False
+    if wanted.count > room:
+        wanted, is_part = _open_ones(world, named.job_id, wanted, room, is_open)
+    events, job_ids, _ = arrays.chosen(world, named.job_id, wanted.runs)
     if not job_ids:  # of a range those that are over are no mistake, while one of it lives
         raise no_such_job(text_of(named))
     server.admit(list(events))
@@ -187,20 +198,22 @@ def _is_one_of(job: Job, wanted: Indexes) -> bool:
     return job.tasks is not None or (job.array_index is not None and wanted.has(job.array_index))
 
 
-def _first(wanted: Indexes, count_max: int) -> tuple[Indexes, bool]:
-    """The lowest so many of them, and whether these are not all."""
-    runs: list[tuple[int, int, int]] = []
-    left = count_max
-    for first, last, step in wanted.runs:
-        if left <= 0:
-            return Indexes(tuple(runs)), True
-        count = min(left, (last - first) // step + 1)
-        left -= count
-        end = first + (count - 1) * step
-        runs.append((first, end, step if end > first else 1))
-        if end < last:
-            return Indexes(tuple(runs)), True
-    return Indexes(tuple(runs)), False
+def _open_ones(
+    world: World, array_id: int, wanted: Indexes, room: int, is_open: Callable[[Job], bool]
+) -> tuple[Indexes, bool]:
+    """The lowest so many of a long range that still have it before them, and whether these are not all: what is asked for again must not
+    begin with what is done. Where there are none, one that lives, which can say why."""
+    record = world.arrays.get(array_id)
+    by_index = record.by_index if record is not None else {}
+    apart = sorted(index for index in by_index if wanted.has(index))
+    found = [index for index in apart if is_open(world.jobs[by_index[index]])]
+    array = world.jobs.get(array_id)
+    if array is not None and array.tasks is not None:
+        waiting = wanted.common(array.tasks)
+        apart += islice(waiting.each(), 1)
+        if is_open(array):
+            found = sorted([*found, *islice(waiting.each(), room + 1)])
+    return indexes.of(found[:room] or apart[:1]), len(found) > room
 
 
 def _run_text(run: list[int]) -> str:

@@ -172,7 +172,7 @@ def _run_bytes(
     further: tuple[object, ...],
 ) -> bytes | None:
     if hands is NO_HANDS and pause is NO_PAUSE and further == _FURTHER_DEFAULTS:
-        return None if held == 0 else _pack((cpus, held, gpus))
+        return _pack((cpus, held, gpus)) if cpus or held or gpus else None
     return _pack((cpus, held, gpus, hands, pause, *further))
 
 
