@@ -95,7 +95,9 @@ def test_jobs_are_controlled_and_changed(client: jobd.Client) -> None:
     job.resume()
     assert job.state is jobd.JobState.RUNNING
     with client.events(0, timeout_s=PATIENCE_S) as events:
-        next(event for event in events if event.kind == "launched" and event.job and event.job.job_id == job.id)
+        next(
+            event for event in events if event.kind == "launched" and event.job and event.job.job_id == job.id
+        )
     job.send("KILL")
     end = job.wait(PATIENCE_S)
     assert (end.signal, end.code) == (9, 137)

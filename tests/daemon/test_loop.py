@@ -192,7 +192,7 @@ def test_a_hello_in_the_tick_of_a_full_disk_makes_the_agent_do_nothing(house: Ho
 def test_a_scope_that_ends_takes_all_jobs_along(house: House) -> None:
     house.submit(), house.submit("b", 2)
     house.tick(agent(m.ScopeEnding()))
-    assert list(house.world.jobs) == [1] and house.world.jobs[1].phase.outcome.cause.value == "scope"
+    assert list(house.world.jobs) == [1] and house.world.jobs[1].phase.outcome.cause.value == "shutdown"
 
 
 def test_nonsense_of_an_agent_is_dropped(house: House) -> None:

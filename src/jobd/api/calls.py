@@ -83,6 +83,7 @@ class Calls:
         self._is_sending = False
         self._is_closing = False
         self._is_to_look = False
+        self._is_all_sent = False  # the sender has ended. Its thread still lives while it wakes the watcher, so that cannot be asked
         self._is_own_folder = is_own_folder
         self._stream = EventStream(client.status())
         self._sender = threading.Thread(target=self._send_all, name="jobd-sender", daemon=True)
@@ -149,6 +150,7 @@ class Calls:
             self._fail_all(error)
             raise
         finally:
+            self._is_all_sent = True
             self._stream.wake()
 
     def _is_something_to_send(self) -> bool:
@@ -219,7 +221,7 @@ class Calls:
     def _watch(self) -> None:
         try:
             with self._stream:
-                while self._sender.is_alive():
+                while not self._is_all_sent:
                     for event in self._stream.wait(RETRY_S if self._is_to_look else None):
                         if event.kind == MISSED:
                             self._is_to_look = True

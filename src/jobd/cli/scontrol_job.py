@@ -155,8 +155,7 @@ def step_lines(step: StepRow, row: JobRow) -> list[str]:
     uid = v.user_ids(row.user)[0]
     lines = [
         f"StepId={v.job_text(row)}.{step.step_id} UserId={uid} StartTime={_time(step.started_at)} TimeLimit=UNLIMITED",
-        f"State={step_state(step, row)} Partition={v.partition(row)} "
-        f"NodeList={v.node_name()}",
+        f"State={step_state(step, row)} Partition={v.partition(row)} NodeList={v.node_name()}",
         f"Nodes=1 CPUs={step.ntasks} Tasks={step.ntasks} Name={step.name} Network=(null)",
         f"TRES=cpu={step.ntasks},node=1",
     ]

@@ -91,8 +91,10 @@ def rebooted(world: World, now: Now) -> list[Event]:
 
 
 def scope_ending(world: World, now: Now) -> list[Event]:
-    """The agent's scope is being stopped: all that runs is being ended, and Sallocs that wait. Batch jobs that wait stay."""
-    outcome = Outcome(Cause.SCOPE)
+    """The agent's scope is being stopped: all that runs is being ended, and Sallocs that wait. Batch jobs that wait stay.
+
+    A Salloc is told that it was ended, as by Sserver -2. For a batch job its node has failed: it did not ask for the end of the session.
+    """
     events: list[Event] = []
     seen: set[int] = set()
     for job_id in sorted(world.jobs):
@@ -103,7 +105,7 @@ def scope_ending(world: World, now: Now) -> list[Event]:
             job = world.jobs[other_id]
             is_inside = job.parent_id is not None and job.parent_id in world.jobs
             if job.is_holding or is_inside or not job.is_batch:
-                events += tree.stopped(job, outcome, now)
+                events += tree.stopped(job, Outcome(Cause.SCOPE if job.is_batch else Cause.SHUTDOWN), now)
     return with_resumed(world, events)
 
 
