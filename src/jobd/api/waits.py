@@ -18,6 +18,7 @@ from jobd.errors import NoSuchJob
 from jobd.limits import IDS_MAX
 from jobd.wire import messages as m
 from jobd.wire.batch import JobId
+from jobd.wire.left import count_left
 from jobd.wire.rows import JobRow
 from jobd.wire.topics import job_topic
 
@@ -162,8 +163,8 @@ class _Many:
                         self._left = 0
                     elif event.job is not None and event.job.state in FINAL and self._is_wanted(event.job):
                         yield from self._take(event.job)
-                # An event may tell of a job that the list had already, and an array's element of one that it had as waiting.
-                # So what is left is a guess from above, and the list has the last word.
+                # An event may tell of a job that the list had as over, or had not yet: the count may be too low, never too high.
+                # So at nothing left the list has the last word.
                 if self._left <= 0:
                     yield from self._look(rows_of(self._connection, self._wanted))
                     if self._left == 0:
@@ -183,10 +184,7 @@ class _Many:
 
     def _look(self, rows: Sequence[JobRow]) -> Iterator[End]:
         """Count what is left, and take in what is over."""
-        left = 0
         for row in rows:
             if row.state in FINAL:
                 yield from self._take(row)
-            else:
-                left += words.count_of(row)
-        self._left = left
+        self._left = count_left(rows, self._wanted, FINAL)

@@ -15,6 +15,7 @@ from jobd.limits import IDS_MAX
 from jobd.states import FINAL_STATES, JobState
 from jobd.wire import messages as m
 from jobd.wire.batch import JobId
+from jobd.wire.left import count_left
 from jobd.wire.topics import job_topic
 
 FINAL = frozenset(state.value for state in FINAL_STATES)
@@ -127,8 +128,8 @@ class _Many:
             if row is None or row.state not in FINAL or not self._is_wanted(row):
                 continue
             self._take(row)
-            # An event may tell of a job that the list had already, and an array's element of one that it had as waiting.
-            # So what is left is a guess from above, and the list has the last word.
+            # An event may tell of a job that the list had as over, or had not yet: the count may be too low, never too high.
+            # So at nothing left the list has the last word.
             if self._left <= 0:
                 self._look()
                 self._client.close()
@@ -152,13 +153,11 @@ class _Many:
 
     def _look(self) -> None:
         """Count what is left, and take in what is over."""
-        left = 0
-        for row in list_rows(self._client, self._wanted):
-            if row.state not in FINAL:
-                left += _count(row)
-            elif row.job_id not in self._ended:
+        rows = list_rows(self._client, self._wanted)
+        for row in rows:
+            if row.state in FINAL:
                 self._take(row)
-        self._left = left
+        self._left = count_left(rows, self._wanted, FINAL)
 
 
 def _count(row: m.JobRow) -> int:

@@ -143,7 +143,9 @@ def _finish(phase: Running, event: Ended) -> Phase:
 
 def _finish_completing(phase: Completing, event: Ended) -> Phase:
     outcome = merged(phase.outcome, event.outcome)
-    if outcome.cause is Cause.REQUEUED:  # it is not to be, after all: a reboot ends what was called inside a job
+    if (
+        outcome.cause is Cause.REQUEUED
+    ):  # it is not to be, after all: a reboot ends what was called inside a job
         outcome = outcome._replace(cause=event.outcome.cause)
     pause = _closed(phase.pause, event.at)
     return Finished(phase.started_at, event.at, outcome, event.usage, phase.hands, pause)
