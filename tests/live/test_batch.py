@@ -236,6 +236,9 @@ def test_an_array_runs_each_index_once_with_its_own_output(house: Any) -> None:
 def test_no_more_elements_run_than_the_array_allows(house: Any) -> None:
     house.server(2)
     go = house.pipe("go")
+    writer = os.open(
+        go, os.O_RDWR
+    )  # kept open: the next job must not find the end of what was for the last one
     array = wrap(house, f"echo $SLURM_ARRAY_TASK_ID >> begun; read x < {go}", "-a", "0-2%1")
     for index in range(3):
         house.until(lambda index=index: len(lines(house.work / "begun")) == index + 1)
@@ -244,9 +247,10 @@ def test_no_more_elements_run_than_the_array_allows(house: Any) -> None:
         if index < 2:
             waiting = next(row for row in house.jobs() if row["state"] == "PENDING")
             assert waiting["reason_code"] == "JobArrayTaskLimit"
-        go.write_text("on\n")
+        os.write(writer, b"on\n")
     house.until(lambda: not house.jobs())
     assert lines(house.work / "begun") == ["0", "1", "2"] and len(elements(house, array)) == 3
+    os.close(writer)
 
 
 def test_elements_are_cancelled_by_their_index(house: Any) -> None:
@@ -315,12 +319,16 @@ def test_aftercorr_joins_the_elements_of_two_arrays(house: Any) -> None:
 def test_singletons_run_one_after_the_other(house: Any) -> None:
     house.server(4)
     go = house.pipe("go")
+    writer = os.open(
+        go, os.O_RDWR
+    )  # kept open: the next job must not find the end of what was for the last one
     numbers = [wrap(house, f"read x < {go}", "-J", "one", "-d", "singleton") for _ in range(3)]
     for position, number in enumerate(numbers):
         house.until_state(number, "RUNNING")
         assert {house.job(later)["state"] for later in numbers[position + 1 :]} <= {"PENDING"}
-        go.write_text("on\n")
+        os.write(writer, b"on\n")
         ended(house, number)
+    os.close(writer)
 
 
 def test_a_job_does_not_begin_before_its_time(house: Any) -> None:

@@ -46,9 +46,10 @@ def test_wait_lives_through_a_restart_of_the_server(house: Any, array: tuple[str
     waiting = house.spawn("jobctl", "wait", str(number))
     house.ok("Sserver", "-1")
     house.ok("Sserver", "8")
-    for _ in range(4 if array else 1):
-        go.write_text("on\n")
+    writer = os.open(go, os.O_RDWR)  # open at both ends, so that each reads a line and none finds the end
+    os.write(writer, b"on\n" * (4 if array else 1))
     assert waiting.wait(60) == 4
+    os.close(writer)
 
 
 def test_a_cancelled_job_counts_as_failed(house: Any) -> None:

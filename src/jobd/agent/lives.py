@@ -94,7 +94,7 @@ class Lives:
         self._poller.register(attempt.pidfd, zmq.POLLIN)
         self._watch(attempt)
         if attempt.cause is not Cause.SELF:  # its ending was under way
-            self.end(attempt, attempt.launch.grace_s)
+            self.end(attempt, 0.0 if attempt.cause is Cause.OUT_OF_MEMORY else attempt.launch.grace_s)
 
     def remains(self, attempt: Attempt) -> None:
         """Its main process is over, and what it may have left is to be ended. Also for what is no attempt of ours."""
@@ -136,7 +136,10 @@ class Lives:
             self._say(attempt.over)
 
     def end(self, attempt: Attempt, grace_s: float) -> None:
-        """End all its processes. Said twice, the first grace counts."""
+        """End all its processes. Said twice, the first grace counts, but for one of 0: that is KILL at once."""
+        if attempt.ending is not None and grace_s == 0.0:
+            attempt.ending.kill_at_once(time.monotonic())
+            self._plan_look(attempt)
         if attempt.ending is not None or attempt.left is not None:
             return
         now_s = time.monotonic()
@@ -155,10 +158,6 @@ class Lives:
             attempt.cause, attempt.text = cause, text
             self._over(attempt)
         self.end(attempt, grace_s)
-        if grace_s == 0.0:
-            assert attempt.ending is not None
-            attempt.ending.kill_at_once(time.monotonic())
-            self._plan_look(attempt)
 
     def signal(self, attempt: Attempt, number: int, scope: Scope, step_id: int | None = None) -> None:
         """Send a signal to its processes, or to those of one step."""
