@@ -14,6 +14,8 @@ from typing import NamedTuple
 _PIDFD_GET_INFO = 0xC040FF0B
 _PIDFD_INFO_EXIT = 1 << 3
 
+_PF_KTHREAD = 0x00200000  # among the flags of proc(5): a thread of the kernel's own (linux/sched.h)
+
 
 class Process(NamedTuple):
     """A line of the process table."""
@@ -23,7 +25,8 @@ class Process(NamedTuple):
     group: int  # its process group
     start_ticks: int
     is_zombie: bool
-    session: int = 0  # 0: the kernel's own, or of a namespace that cannot be seen
+    session: int = 0  # 0: of a namespace that cannot be seen, or the kernel's own
+    is_kernel: bool = False  # a thread of the kernel's own
 
 
 def look_up(pid: int) -> Process | None:
@@ -32,7 +35,10 @@ def look_up(pid: int) -> Process | None:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         is_zombie = fields[0] in (b"Z", b"X")
-        return Process(pid, int(fields[1]), int(fields[2]), int(fields[19]), is_zombie, int(fields[3]))
+        is_kernel = bool(int(fields[6]) & _PF_KTHREAD)
+        return Process(
+            pid, int(fields[1]), int(fields[2]), int(fields[19]), is_zombie, int(fields[3]), is_kernel
+        )
     except (OSError, IndexError, ValueError):
         return None
 

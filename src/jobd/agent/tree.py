@@ -71,9 +71,8 @@ class Table:
         """Note its mark; whether it must be looked at again."""
         variables = read_environment(process.pid)
         if not variables:
-            is_kernel = process.session == 0
             is_bare = (process.pid, process.start_ticks) in self._bare
-            return variables is not None and not is_kernel and not is_bare
+            return variables is not None and not process.is_kernel and not is_bare
         if self._server in variables:
             mark = _mark_of(variables)
             if mark is not None:
