@@ -40,9 +40,9 @@ class Link:
         self.said: list[Any] = []
         self.messages = 0
 
-    def send_multipart(self, frames: list[bytes]) -> None:
-        self.messages += 1
-        self.said += [codec.decode_named(FROM_AGENT, frame) for frame in frames]
+    def send(self, frame: bytes, flags: int) -> None:
+        self.messages += not flags & zmq.SNDMORE
+        self.said.append(codec.decode_named(FROM_AGENT, frame))
 
 
 class Hands:
@@ -68,12 +68,13 @@ class Hands:
         self.poller: Any = zmq.Poller()
         self.poller.register(self.reader, zmq.POLLIN)
         self.book = Book(str(self.folder / "launches"), boot_id())
+        self.spawner = Spawner(nofile_soft=1024)
         self.agent = Agent(
             self.link,
             self.poller,
             book=self.book,
             spool=Spool(str(self.folder / "spool")),
-            spawner=Spawner(nofile_soft=1024),
+            spawner=self.spawner,
             groups=self.groups,
         )
         self.agent.connected()
@@ -82,6 +83,7 @@ class Hands:
     def die(self) -> None:
         """What kill -9 leaves: the book, and children that are nobody's any more. (Here they stay ours, so they are not reaped.)"""
         self.book.close()
+        self.spawner.close()
         self.link.said.clear()
 
     def close(self) -> None:
@@ -92,6 +94,7 @@ class Hands:
         signal.signal(signal.SIGCHLD, self._old_handler)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         self.book.close()
+        self.spawner.close()
         for descriptor in self._gates:
             os.close(descriptor)
         self.reader.close()

@@ -158,7 +158,7 @@ def test_processors_that_are_not_there_are_said(hands: Hands) -> None:
 
 
 def test_the_environment_is_the_captured_one_with_the_server_s_variables_over_it(hands: Hands) -> None:
-    variables = [["COLOUR", "red"], ["?HOME", "/not/this"], ["?OMP_NUM_THREADS", "1"], ["ODD", "\udcff=ü"]]
+    variables = ["COLOUR", "red", "?HOME", "/not/this", "?OMP_NUM_THREADS", "1", "ODD", "\udcff=ü"]
     hands.run(1, ["/usr/bin/env", "-0"], variables=variables)
     got = dict(entry.split(b"=", 1) for entry in (hands.folder / "1.out").read_bytes().split(b"\0") if entry)
     assert got == {

@@ -33,6 +33,10 @@ def launch(house: House) -> b.Launch:
     return found
 
 
+def variables_of(launch: b.Launch) -> dict[str, str]:
+    return dict(zip(launch.variables[::2], launch.variables[1::2], strict=True))
+
+
 def started(house: House, **more: Any) -> b.Launch:
     """Queue one job with an agent there; how it is launched."""
     house.tick(HELLO)
@@ -58,7 +62,7 @@ def test_a_launch_comes_after_its_blobs_and_says_all(house: House) -> None:
 
 
 def test_a_launch_has_the_variables_of_a_job(house: House) -> None:
-    variables = dict(started(house, nb_proc=2, ntasks=2, cpus_per_task=1, name="sim").variables)
+    variables = variables_of(started(house, nb_proc=2, ntasks=2, cpus_per_task=1, name="sim"))
     assert {name: variables.get(name) for name in ("SLURM_JOB_ID", "SLURM_JOB_NAME", "SLURM_NTASKS")} == {
         "SLURM_JOB_ID": "1",
         "SLURM_JOB_NAME": "sim",
@@ -74,7 +78,7 @@ def test_an_element_is_told_of_its_array(house: House) -> None:
     batch_id_range(house, array=[[1, 7, 3]])
     first, second = said(house, b.Launch)
     assert (first.stdout, second.stdout) == ("/home/me/slurm-1_1.out", "/home/me/slurm-1_4.out")
-    variables = dict(second.variables)
+    variables = variables_of(second)
     assert [variables[f"SLURM_ARRAY_{name}"] for name in ("JOB_ID", "TASK_ID", "TASK_COUNT")] == [
         "1",
         "4",
@@ -212,7 +216,7 @@ def test_a_failed_job_is_tried_again_as_often_as_it_wants(house: House) -> None:
     started(house, retry_count=1, retry_codes=[[3, 4]])
     house.tick(left(house, 1, 3))
     again = launch(house)
-    assert again.attempt == 2 and dict(again.variables)["SLURM_RESTART_COUNT"] == "1"
+    assert again.attempt == 2 and variables_of(again)["SLURM_RESTART_COUNT"] == "1"
     assert said(house, b.ForgetAttempt) == [b.ForgetAttempt(1, 1, "a")]
     house.tick(agent(left_of(1, 1, "a", 3)))  # once more, since the Forget was lost
     assert rows(house)[1].state == "RUNNING"

@@ -256,7 +256,7 @@ class Ledger:
         key = (launch.job_id, launch.attempt)
         promise(key in self.starts, f"attempt {key} is launched, and its start was not committed")
         known = self.jobs[launch.job_id]
-        variables = dict(launch.variables)
+        variables = dict(zip(launch.variables[::2], launch.variables[1::2], strict=True))
         promise(variables["JOBD_JOB_ID"] == str(launch.job_id), "the number of another job")
         promise(variables["JOBD_ATTEMPT"] == str(launch.attempt), "the number of another attempt")
         index = variables.get("SLURM_ARRAY_TASK_ID")

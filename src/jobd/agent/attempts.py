@@ -92,6 +92,10 @@ class Attempt:
         self.cause, self.text = cause, text
         return self.left_message(time.time(), 0.0, 0)
 
+    def began_message(self) -> b.Began:
+        """One that was prefetched is being started."""
+        return began_message(self.launch)
+
     def launched_message(self) -> b.Launched:
         """It runs."""
         launch = self.launch
@@ -136,3 +140,8 @@ class Attempt:
             self.start_ticks,
             self.unenforced,
         )
+
+
+def began_message(launch: b.Launch) -> b.Began:
+    """It is being started in the place of another, on whose processors it runs."""
+    return b.Began(launch.job_id, launch.attempt, launch.token, launch.cpus, launch.started_at)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobd.agent import grouping
-from jobd.agent.attempts import Attempt
+from jobd.agent.attempts import Attempt, began_message
 from jobd.agent.blobs import Blobs, Spool
 from jobd.agent.book import Book, Key
 from jobd.agent.cgroup import Groups
@@ -25,6 +25,8 @@ from jobd.wire import batch as b
 from jobd.wire import messages as m
 
 log = logging.getLogger("jobd.agent")
+
+PREFETCHED_MIN = 6  # with fewer the server is to hear at once that one has begun
 
 
 class Batches:
@@ -68,6 +70,8 @@ class Batches:
         self.is_ending_all = False
         self._wanted: set[str] = set()  # blobs that were asked for and have not come
         self._changes: dict[Key, b.Change] = {}  # of parked launches, for when they are started
+        self._prefetched: dict[Key, b.Launch] = {}  # in the order in which they begin
+        self._vacant: list[Attempt] = []  # have left in this turn
         self.parked: dict[Key, b.Launch] = {}  # wait for blobs, or for the end of one with the same numbers
 
     # ---- what the server says
@@ -75,6 +79,10 @@ class Batches:
         """A message of the server about batch jobs."""
         if isinstance(message, b.Launch):
             self._launch(message)
+        elif isinstance(message, b.Prefetch):
+            self._prefetch(message.launch)
+        elif isinstance(message, b.Recall):
+            self._recall(message)
         elif isinstance(message, b.ForgetAttempt):
             self._forget((message.job_id, message.attempt), message.token)
         elif isinstance(message, b.Blob):
@@ -91,8 +99,13 @@ class Batches:
             elif message.scope in _SCOPES:
                 self.lives.signal(attempt, message.number, Scope(message.scope), message.step_id)
 
+    def disconnected(self) -> None:
+        """The server is away: it is for the next one to say what begins."""
+        self._prefetched.clear()
+
     def connected(self) -> None:
         """The server is (again) there: say everything."""
+        self._prefetched.clear()
         self._wanted.clear()  # it sends all that it launches, and what was asked for may be lost
         for attempt in self.attempts.values():
             self.lives.repeat(attempt)
@@ -119,8 +132,43 @@ class Batches:
             self._wanted.update(new)
             self._say(b.Want(new))
 
+    # ---- what begins when another leaves
+    def _prefetch(self, launch: b.Launch) -> None:
+        key = (launch.job_id, launch.attempt)
+        if key not in self.attempts and key not in self.parked and key not in self.book.forgotten:
+            self._prefetched[key] = launch
+            self._want(self._missing(launch))
+
+    def _recall(self, recall: b.Recall) -> None:
+        for job_id, attempt in recall.attempts:
+            self._prefetched.pop((job_id, attempt), None)
+        if not recall.attempts:
+            self._prefetched.clear()
+        if recall.number:
+            self._say(b.Recalled(recall.number))
+
+    @property
+    def is_well_provided(self) -> bool:
+        """Whether some more may leave before the server has to say what begins next."""
+        return len(self._prefetched) >= PREFETCHED_MIN
+
+    def fill(self) -> None:
+        """Start what was prefetched in the places of those that have left in this turn."""
+        while self._vacant:  # one that cannot be started leaves at once
+            vacant, self._vacant = self._vacant, []
+            for left in vacant:
+                if not self._prefetched or self.is_ending_all:
+                    break
+                key, launch = next(iter(self._prefetched.items()))
+                if launch.nb_proc == left.launch.nb_proc and not self._missing(launch):
+                    del self._prefetched[key]
+                    begun = launch._replace(cpus=left.cpus, started_at=time.time(), is_prefetched=True)
+                    self._say(began_message(begun))
+                    self._start(begun)
+
     def _launch(self, launch: b.Launch) -> None:
         key = (launch.job_id, launch.attempt)
+        self._prefetched.pop(key, None)
         known = self.attempts.get(key)
         if known is not None and known.launch.token == launch.token and not known.is_silent:
             self.lives.repeat(known)
@@ -151,6 +199,7 @@ class Batches:
     def _kill(self, message: m.Kill) -> None:
         key = (message.job_id, message.attempt)
         attempt = self.attempts.get(key)
+        self._prefetched.pop(key, None)
         parked = self.parked.pop(key, None)
         self._changes.pop(key, None)
         if attempt is not None and not attempt.is_silent:
@@ -231,11 +280,14 @@ class Batches:
         """The scope of the agent is being stopped: end every attempt properly."""
         self.is_ending_all = True
         self.parked.clear()
+        self._prefetched.clear()
         for attempt in list(self.attempts.values()):
             if attempt.is_living:
                 self.lives.end_for(attempt, Cause.SCOPE, attempt.launch.grace_s)
 
     def _has_left(self, attempt: Attempt) -> None:
+        if self._prefetched and attempt.launch.token and not attempt.is_silent:
+            self._vacant.append(attempt)
         if attempt.has_script:
             self.spool.give_back(attempt.launch.script)
             attempt.has_script = False

@@ -59,6 +59,7 @@ class Book:
         self._records: dict[Key, list[bytes]] = {}
         self.forgotten: dict[Key, str] = {}  # the tokens of the last ones, oldest first
         self._descriptor = -1
+        self._late = b""
         self._size = 0
         self._is_torn = False
         self.entries: list[Entry] = self._read(boot_id)
@@ -107,10 +108,16 @@ class Book:
         if self._records.pop(key, None) is None:
             return
         self._remember(key, token)
-        self._note(None, ["forgot", *key, token])
+        # With the next record: one that is lost is said again at the next connection, and forgotten again.
+        self._late += codec.pack(["forgot", *key, token])
 
     def close(self) -> None:
         """Write no more."""
+        if self._late and not self._is_torn:
+            try:
+                self._write(self._descriptor, self._late)
+            except OSError as error:
+                log.error("%s: %s", self._path, error.strerror)
         os.close(self._descriptor)
 
     def _remember(self, key: Key, token: str) -> None:
@@ -133,6 +140,7 @@ class Book:
         ):
             self._rewrite()
             return
+        data, self._late = self._late + data, b""
         self._write(self._descriptor, data)
         self._size += len(data)
 
@@ -164,6 +172,7 @@ class Book:
             self._is_torn = True
             os.close(descriptor)
             raise
+        self._late = b""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._size = descriptor, len(data)

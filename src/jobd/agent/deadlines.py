@@ -29,6 +29,8 @@ class Deadlines:
 
     def clear(self, key: Key, *dues: Due) -> None:
         """These are not due any more; without any named, nothing of this attempt is."""
+        if not self._at:
+            return
         for one in dues or Due:
             self._at.pop((key, one), None)
 

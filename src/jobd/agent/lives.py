@@ -28,7 +28,7 @@ from jobd.wire import batch as b
 
 log = logging.getLogger("jobd.agent")
 
-TELL_AFTER_S = 0.002  # that it runs; what ends sooner has just been one message
+TELL_AFTER_S = 0.02  # that it runs; what ends sooner has just been one message
 GROUP_AFTER_S = 0.1  # to take an attempt into a group that needs none for its limits: that may cost 15 ms
 WARN_AFTER_S = 1.0  # at least, after the start: before that no program has its handlers ready
 STATUS_AGAIN_S = 0.02  # between two tries to learn how an adopted process ended, while nobody has reaped it
@@ -127,6 +127,8 @@ class Lives:
         """Say what is known of it."""
         if attempt.is_silent:
             return
+        if attempt.launch.is_prefetched:
+            self._say(attempt.began_message())
         if attempt.left is not None:
             self._say(attempt.left)
             return

@@ -36,7 +36,11 @@ GRACE_DEFAULT_S = 5.0  # until a server has told its own
 LEAVE_AFTER_S = 1.0  # without a server and with nothing to watch; the next server starts another
 LEAVE_UNKNOWN_AFTER_S = 60.0  # … but with something to tell that nobody else knows
 FRAMES_MAX = 500  # in one message to the server
+GATHER_S = 0.01  # between two messages, while there is enough to do without the server
 SALLOC_EXIT_S = 5.0  # for a Salloc to leave after its job's last process
+
+
+_UNHURRIED = (b.Left, b.Began)
 
 
 class Agent:
@@ -64,6 +68,8 @@ class Agent:
         self._is_leaving = False
         self._grace_s = GRACE_DEFAULT_S
         self._out: list[bytes] = []
+        self._sent_at_s = 0.0
+        self._is_urgent = False
         self._orphans_at_s: float | None = None
         self._has_looked_for_orphans = False
         self.is_connected = False
@@ -98,6 +104,7 @@ class Agent:
         """The server is away."""
         self.is_connected = False
         self._idle_since_s = time.monotonic()
+        self.batches.disconnected()
 
     def hear(self, data: bytes) -> None:
         """A message of the server."""
@@ -244,6 +251,7 @@ class Agent:
     def step(self) -> None:
         """Do what is due. One look at the process table serves all jobs that are being killed."""
         self.batches.lives.step()
+        self.batches.fill()
         now_s = time.monotonic()
         for watch in list(self._killed.values()):
             killing = watch.killing
@@ -316,6 +324,8 @@ class Agent:
                 due.append(watch.client_end_at_s)
         others = (self._leave_at_s(), self._orphans_at_s, self.batches.lives.next_s)
         due += [at_s for at_s in others if at_s is not None]
+        if self._out:
+            due.append(self._sent_at_s + GATHER_S)
         return None if not due else max(0.0, (min(due) - time.monotonic()) * 1000 + 1)
 
     @property
@@ -349,12 +359,22 @@ class Agent:
     def _say(self, message: Any) -> None:
         if self.is_connected:
             self._out.append(codec.encode_named(FROM_AGENT, message))
+            self._is_urgent = self._is_urgent or type(message) not in _UNHURRIED
 
     def flush(self) -> None:
-        """Send what this turn had to say, as few messages of many frames."""
+        """Send what this turn had to say, as few messages of many frames.
+
+        While short jobs follow each other here without the server, their ends are gathered for a moment: each message costs it a tick.
+        """
+        if not self._out:
+            return
+        now_s = time.monotonic()
+        if not self._is_urgent and self.batches.is_well_provided and now_s < self._sent_at_s + GATHER_S:
+            return
+        self._sent_at_s, self._is_urgent = now_s, False
         while self._out:
             frames, self._out = self._out[:FRAMES_MAX], self._out[FRAMES_MAX:]
-            self._link.send_multipart(frames)
+            codec.send_frames(self._link, frames)
 
 
 def _send(pidfd: int | None, number: int) -> None:

@@ -5,6 +5,7 @@ at once and leave its jobs running, for the next agent, which takes them over fr
 """
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -29,6 +30,7 @@ from jobd.limits import AGENT_BYTES_MAX
 
 log = logging.getLogger("jobd.agent")
 
+GC_THRESHOLD = 50_000  # new containers between two collections
 HEARD_MAX = 100  # messages, of up to 1000 frames each, before jobs that have ended are looked after again
 BOOK_AGAIN_S = 0.05
 ASK_AGAIN_S = 1.0
@@ -126,6 +128,9 @@ def _serve(lock: int, signals: "_Signals", nofile_soft: int) -> None:
         spawner=Spawner(nofile_soft=nofile_soft),
         groups=Groups.find(),
     )
+    # What was imported stays; and what messages are made of is without cycles, so there is little to be found.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     link.connect(paths.ipc(paths.agents_socket()))
     log.info("jobd-agent %s, pid %d", __version__, os.getpid())
     while not agent.may_leave and not signals.is_handing_over:

@@ -89,8 +89,10 @@ class MemoryWatch:
     def remove(self, key: Key) -> int:
         """Watch it no more; the most memory that was seen, in bytes."""
         watched = self._watched.pop(key, None)
+        if watched is None:
+            return 0
         self._plan()
-        return watched.peak_bytes if watched is not None else 0
+        return watched.peak_bytes
 
     def look(self, now_s: float) -> list[Over]:
         """Look at those that are due; which are over their limit? These are said again at each look until they are removed."""

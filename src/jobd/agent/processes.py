@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import struct
+from functools import cache
 from typing import NamedTuple
 
 # PIDFD_GET_INFO (linux/pidfd.h, Linux 6.13; the exit code since 6.15): a struct of 64 bytes, the wanted and answered fields
@@ -57,10 +58,14 @@ def snapshot() -> dict[int, Process]:
 def newest_pid() -> int:
     """The number that the youngest process or thread was given (proc(5), /proc/loadavg); 0 where it cannot be learnt."""
     try:
-        with open("/proc/loadavg", "rb") as file:
-            return int(file.read().split()[4])
+        return int(os.pread(_loadavg(), 128, 0).split()[4])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+@cache
+def _loadavg() -> int:
+    return os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def is_thread(pid: int) -> bool:

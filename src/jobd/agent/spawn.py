@@ -1,7 +1,7 @@
 """Starts the process of a batch job: its folder, umask, processors, files and environment, by posix_spawn.
 
 posix_spawn, since a fork of a grown Python costs ten times as much. What it cannot set for the child the agent sets for itself
-around the spawn; it is one thread, so nothing else sees that.
+around the spawn, and its processors for the thread that spawns (hand.py); nothing else happens meanwhile, so nobody sees that.
 """
 
 import errno
@@ -12,6 +12,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from jobd.agent.hand import Hand
 from jobd.agent.processes import look_up
 from jobd.agent.streams import StreamError, Streams, open_streams
 from jobd.states import Cause
@@ -65,12 +66,14 @@ class Spawner:
         """
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._own_cpus = os.sched_getaffinity(0)
+        self._hand = Hand()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._own_nofile = (soft, hard)
         self._nofile = (min(nofile_soft, soft), hard)
 
     def close(self) -> None:
         """Let go of /dev/null."""
+        self._hand.close()
         os.close(self._null)
 
     def spawn(self, launch: Launch, environment: dict[str, str], script: str) -> Spawned | NotSpawned:
@@ -99,20 +102,18 @@ class Spawner:
                 )
             except StreamError as error:
                 return _failure(str(error))
-            if cpus != self._own_cpus:
-                try:
-                    os.sched_setaffinity(0, cpus)
-                except OSError as error:
-                    unenforced.append(f"processors: {_text(error)}")
+            try:
+                self._hand.bind(cpus)
+            except OSError as error:
+                unenforced.append(f"processors: {_text(error)}")
+                self._hand.bind(self._own_cpus)
             resource.setrlimit(resource.RLIMIT_NOFILE, self._nofile)
             variables = with_variables(environment, launch)
             before = _ticks()
-            done = _run(launch, variables, script, streams)
+            done: int | NotSpawned = self._hand.do(lambda: _run(launch, variables, script, streams))
             after = _ticks()
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
-            if cpus != self._own_cpus:
-                os.sched_setaffinity(0, self._own_cpus)
             if streams is not None:
                 streams.close(self._null)
             os.chdir("/")  # a folder that somebody is in cannot be unmounted
@@ -138,11 +139,19 @@ def with_variables(environment: dict[str, str], launch: Launch) -> dict[str, str
     A name that begins with `?` counts only where the captured environment has not set it.
     """
     variables = dict(environment)
-    for name, value in launch.variables:
+    texts = iter(launch.variables)
+    for name, value in zip(texts, texts, strict=False):
         if name.startswith("?"):
             variables.setdefault(name[1:], value)
         else:
             variables[name] = value
+    if launch.is_prefetched:  # only now is it known when it starts
+        for name, at in (
+            ("SLURM_JOB_START_TIME", launch.started_at),
+            ("SLURM_JOB_END_TIME", launch.started_at + (launch.time_limit_s or 0)),
+        ):
+            if name in variables:
+                variables[name] = str(int(at))
     variables["JOBD_JOB_ID"] = str(launch.job_id)
     variables["JOBD_ATTEMPT"] = str(launch.attempt)
     variables["JOBD_SERVER"] = launch.server_id

@@ -44,7 +44,18 @@ def peak_of(used: resource.struct_rusage, own_peak_bytes: int | None = None) -> 
     Args:
         own_peak_bytes: the peak of this process, who started the child; None to ask.
     """
-    if own_peak_bytes is None:
-        own_peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
     peak_bytes = used.ru_maxrss * _MAXRSS_UNIT
+    if own_peak_bytes is None:
+        own_peak_bytes = _own_peak_bytes(peak_bytes)
     return peak_bytes if peak_bytes > own_peak_bytes else 0
+
+
+def _own_peak_bytes(than: int) -> int:
+    """A peak that this process has had; the present one, which never falls, if the last that was asked for is less than that."""
+    global _known_peak_bytes
+    if than > _known_peak_bytes:
+        _known_peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
+    return _known_peak_bytes
+
+
+_known_peak_bytes = 0

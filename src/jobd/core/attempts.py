@@ -8,6 +8,7 @@ from jobd.core.decisions import Decision, Drop, Start, TimeOut
 from jobd.core.events import Changed, Completed, Ended, Event, Launched, Requeued, Started
 from jobd.core.job import Completing, Hands, Job, Now, Outcome, Running, Usage
 from jobd.core.life import merged
+from jobd.core.resources import chosen_cpus, needed_of
 from jobd.core.tree import with_resumed
 from jobd.core.world import World
 from jobd.states import Cause, JobState
@@ -28,6 +29,31 @@ def decided(world: World, decision: Decision, now: Now) -> list[Event]:
         return [Started(job_id, now.wall_s, cpus, held, is_passing, gpus)]
     split = arrays.split(world, job, job.tasks.first)
     return [split, Started(split.element.job_id, now.wall_s, cpus, held, is_passing, gpus)]
+
+
+def began(
+    world: World, job_id: int, attempt: int, token: str, cpus: tuple[int, ...], at: float, now: Now
+) -> list[Event]:
+    """The agent has started a prefetched job in the place of one that is over, as the planner would have.
+
+    Args:
+        cpus: the processors that it has there. Should others have them by now, it gets some of its own.
+        at: when, by the wall clock.
+    """
+    job = world.jobs.get(job_id)
+    if job is None or not is_next_attempt(job, attempt, token):
+        return []
+    if len(cpus) != len(set(cpus)) or not all(cpu in world.cpus and cpu not in world.busy for cpu in cpus):
+        cpus = chosen_cpus(world, job, set(world.busy))
+    if not job.submitted_at <= at <= now.wall_s:
+        at = now.wall_s
+    return [Started(job_id, at, cpus, needed_of(world, job.spec.nb_proc, job.spec.resources), False)]
+
+
+def is_next_attempt(job: Job, attempt: int, token: str) -> bool:
+    """Whether the job waits, and its next attempt is this one."""
+    is_single = job.is_batch and job.tasks is None
+    return job.is_waiting and is_single and job.attempt + 1 == attempt and job.spec.token == token
 
 
 def launched(world: World, job_id: int, attempt: int, hands: Hands, now: Now) -> list[Event]:

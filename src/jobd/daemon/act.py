@@ -35,6 +35,9 @@ def act(server: "Server") -> None:
         link.say(message)
     for key in pending.wanted:
         link.say_blob(key, server.journal.blob, is_wanted=True)
+    for job_id in pending.moved:
+        _change(server, server.world.jobs.get(job_id))
+    server.prefetched.look(server)
     link.flush()
 
 
@@ -56,7 +59,8 @@ def _tell_of_events(server: "Server") -> None:
     _watch(server, watched)
     jobs = server.world.jobs
     for job_id in started:
-        _launch(server, jobs.get(job_id))
+        if job_id not in server.prefetched.began:
+            _launch(server, jobs.get(job_id))
     for job_id in changed:
         if job_id not in started:
             _change(server, jobs.get(job_id))
@@ -85,8 +89,7 @@ def _watch(server: "Server", jobs: Iterable[Job]) -> None:
 def _launch(server: "Server", job: Job | None) -> None:
     if job is None or job.spec.batch is None or not isinstance(job.phase, Running):
         return
-    for key in {job.spec.batch.environment: None, job.spec.batch.script: None}:
-        server.link.say_blob(key, server.journal.blob)  # one that is not there the agent will want
+    server.link.say_blobs_of(job, server.journal.blob)
     server.link.say(launch_of(job, server.world, server.config, server.facts))
 
 

@@ -7,6 +7,7 @@ from jobd.core.job import Job
 from jobd.core.world import World
 from jobd.journal.records import Step
 from jobd.wire.batch import ForgetAttempt, Signal
+from jobd.wire.messages import Kill
 
 
 class Said(NamedTuple):
@@ -76,4 +77,5 @@ class Pending:
         self.forgets: list[int] = []  # Sallocs' jobs that are long over, of which the agent still tells
         self.forgotten: list[ForgetAttempt] = []
         self.wanted: list[str] = []  # keys of blobs
-        self.signals: list[Signal] = []
+        self.signals: list[Signal | Kill] = []
+        self.moved: list[int] = []  # jobs that began on other processors than they have

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jobd.core import attempts, reports
-from jobd.core.job import NO_HANDS, Hands, Job, Outcome, Usage
+from jobd.core.job import NO_HANDS, Hands, Job, Outcome, Running, Usage
 from jobd.limits import EXIT_CODE_MAX, RESOURCE_MAX, SIGNAL_MAX
 from jobd.states import Cause
 from jobd.wire import batch as b
@@ -44,6 +44,7 @@ def hear(server: "Server", agent: bytes, message: Any) -> None:
     if isinstance(message, m.Hello):
         server.link.said_hello(agent, message.pid)
         server.comm.agent_said_hello(message)
+        server.prefetched.lost()
         server.pending.is_agent_new = True  # it is told in `act`: this tick's changes are not committed yet
     else:
         _HEARERS[type(message)](server, message)
@@ -82,6 +83,29 @@ def _outcome(cause: Cause, code: int | None, signal: int | None) -> Outcome:
 
 
 # ---- batch jobs
+def _began(server: "Server", message: b.Began) -> None:
+    """A prefetched one is being started. What it was in the place of has left, and was heard before."""
+    job = server.world.jobs.get(message.job_id)
+    cpus = tuple(message.cpus)
+    if job is not None and attempts.is_next_attempt(job, message.attempt, message.token):
+        at = message.at if math.isfinite(message.at) else server.now.wall_s
+        server.admit(
+            attempts.began(server.world, job.job_id, message.attempt, message.token, cpus, at, server.now)
+        )
+        server.prefetched.began.add(job.job_id)
+        job = server.world.jobs.get(message.job_id)
+    if job is None or job.attempt != message.attempt or job.spec.token != message.token:
+        # It is not to run: cancelled meanwhile, which only a lost connection makes possible.
+        grace_s = server.config.kill_grace_s
+        server.pending.signals.append(m.Kill(message.job_id, grace_s, message.attempt, message.token))
+    elif isinstance(job.phase, Running) and job.phase.cpus != cpus:
+        server.pending.moved.append(job.job_id)  # the planner had started it elsewhere at the same time
+
+
+def _recalled(server: "Server", message: b.Recalled) -> None:
+    server.prefetched.recalled(message.number)
+
+
 def _attempt(server: "Server", message: b.Launched | b.Over | b.Left) -> Job | None:
     """The living job of which this attempt is told, if it is the one that runs."""
     job = server.world.jobs.get(message.job_id)
@@ -189,6 +213,8 @@ _HEARERS: dict[type[Any], Callable[["Server", Any], None]] = {
     m.Gone: _gone,
     m.Lost: _lost,
     m.ScopeEnding: _scope_ending,
+    b.Began: _began,
+    b.Recalled: _recalled,
     b.Launched: _launched,
     b.Over: _over,
     b.Left: _left,

@@ -54,6 +54,12 @@ def launch_of(job: Job, world: World, config: Config, facts: Facts) -> Launch:
     )
 
 
+def prefetched_launch_of(job: Job, world: World, config: Config, facts: Facts) -> Launch:
+    """How to run the next attempt of a waiting job, wherever and whenever it begins: that the agent fills in."""
+    phase = Running(facts.started_at, (), job.spec.nb_proc)
+    return launch_of(job._replace(phase=phase, attempt=job.attempt + 1), world, config, facts)
+
+
 def change_of(job: Job) -> Change:
     """What binds the running attempt now. Of a job that no agent runs the attempt is 0."""
     phase, spec = job.phase, job.spec
@@ -69,7 +75,7 @@ def change_of(job: Job) -> Change:
     )
 
 
-def variables_of(job: Job, config: Config, facts: Facts) -> list[list[str]]:
+def variables_of(job: Job, config: Config, facts: Facts) -> list[str]:
     """What is set over the captured environment; `?NAME` only where that has none."""
     count = str(job.spec.nb_proc)
     variables = _slurm_variables(job, config, facts)
@@ -81,7 +87,7 @@ def variables_of(job: Job, config: Config, facts: Facts) -> list[list[str]]:
         variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML numbers them, and we do (machine.py)
     for name in config.thread_variables:
         variables[f"?{name}"] = count
-    return [[name, value] for name, value in variables.items()]
+    return [text for variable in variables.items() for text in variable]
 
 
 def _slurm_variables(job: Job, config: Config, facts: Facts) -> dict[str, str]:

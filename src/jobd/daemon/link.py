@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from jobd.core.job import Job
 from jobd.daemon.inputs import Comm
 from jobd.wire import codec
 from jobd.wire.batch import Blob
@@ -56,6 +57,12 @@ class Link:
         self._sent.move_to_end(key)
         if len(self._sent) > KEYS_KEPT_MAX:
             self._sent.popitem(last=False)
+
+    def say_blobs_of(self, job: Job, read: Callable[[str], bytes | None]) -> None:
+        """See that the agent has the environment and the script of a batch job. One that is not there it will want."""
+        assert job.spec.batch is not None
+        for key in {job.spec.batch.environment: None, job.spec.batch.script: None}:
+            self.say_blob(key, read)
 
     def flush(self) -> None:
         """Send what was said."""

@@ -22,6 +22,7 @@ from jobd.daemon.inputs import AgentSaid, Comm, Facts, Input, Request
 from jobd.daemon.link import Link
 from jobd.daemon.machine import Machine
 from jobd.daemon.peers import Lookup, look_up
+from jobd.daemon.prefetch import Prefetched
 from jobd.daemon.rows import row_of, rows_of
 from jobd.daemon.steps import Steps
 from jobd.daemon.verbs import HANDLERS
@@ -64,6 +65,7 @@ class Server:
         self.machine = machine
         self.link = Link(comm)
         self.steps = Steps(journal, world)
+        self.prefetched = Prefetched()
         self.now = Now(0.0, 0.0)
         self.stop_asked = False
         self.kill_asked = False  # and then stop
@@ -71,6 +73,7 @@ class Server:
         self._clear()
 
     def _clear(self) -> None:
+        self.prefetched.began.clear()
         self.changes = Changes()
         self.pending = Pending()
         self._replies: list[tuple[Any, Callable[[], Any] | JobdError]] = []
@@ -91,6 +94,8 @@ class Server:
         self.now = now
         for item in inputs:
             self._gather(item)
+        for request in self.prefetched.released(self):
+            self._gather(request)
         self._plan()
         try:
             self._commit(meta)
@@ -102,6 +107,11 @@ class Server:
         self._tell()
         self._clear()
 
+    def agent_is_gone(self) -> None:
+        """The agent has died; what it was to begin it does not."""
+        self.link.is_gone()
+        self.prefetched.lost()
+
     @property
     def is_done(self) -> bool:
         """Whether the server was asked to stop and may."""
@@ -110,12 +120,15 @@ class Server:
     @property
     def wake_at_s(self) -> float | None:
         """The monotonic time of the next tick if nothing comes in; None for never."""
-        return next_deadline_s(self.world)
+        wake_s = [next_deadline_s(self.world), self.prefetched.wake_at_s]
+        return min((at_s for at_s in wake_s if at_s is not None), default=None)
 
     # ---- gather and admit
     def _gather(self, item: Input) -> None:
         if isinstance(item, Request):
-            self._replies.append((item.reply_to, self._handled(item)))
+            answer = self._handled(item)
+            if answer is not None:
+                self._replies.append((item.reply_to, answer))
         elif isinstance(item, AgentSaid):
             try:
                 hear(self, item.agent, codec.decode_named(FROM_AGENT, item.data))
@@ -129,11 +142,14 @@ class Server:
             if job_id is not None:
                 self._snapshots.append(job_id)
 
-    def _handled(self, item: Request) -> Callable[[], Any] | JobdError:
+    def _handled(self, item: Request) -> Callable[[], Any] | JobdError | None:
+        """How to answer, when the tick is committed; None: it is not done in this tick."""
         try:
             if item.peer is None or item.peer.uid not in (self.facts.uid, 0):
                 raise Refused("this server belongs to somebody else")
             verb, request = codec.decode_request(item.data)
+            if self.prefetched.must_wait(self, verb, request, item):
+                return None
             return HANDLERS[verb](self, item.peer, request)
         except JobdError as error:
             return error

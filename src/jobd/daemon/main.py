@@ -172,6 +172,7 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
 
 
 def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
+    gc.freeze()  # what was imported stays
     poller: Any = zmq.Poller()
     for socket_ in (sockets.control, sockets.events, sockets.agents):
         poller.register(socket_, zmq.POLLIN)
@@ -216,7 +217,7 @@ def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
             poller.unregister(followed)
             followed = None
             keeper.hear_death(time.monotonic())
-            server.link.is_gone()
+            server.agent_is_gone()
 
 
 def _signal_socket() -> socket.socket:

@@ -15,6 +15,7 @@ from jobd.daemon.inputs import AgentSaid, Input, Request, Subscribed
 from jobd.daemon.peers import parse_peer
 from jobd.daemon.subscriptions import Subscriptions
 from jobd.limits import AGENT_BYTES_MAX, REQUEST_BYTES_MAX
+from jobd.wire import codec
 from jobd.wire import messages as m
 
 INPUTS_A_TICK_MAX = 128  # so that a flood of requests still lets replies out
@@ -130,7 +131,7 @@ class Sockets:
 
     def tell_agent(self, agent: bytes, messages: list[bytes]) -> None:
         """Say something to the agent; one that is gone is told when it comes back."""
-        self.agents.send_multipart([agent, *messages])
+        codec.send_frames(self.agents, [agent, *messages])
 
     def publish(self, topic: bytes, data: bytes) -> None:
         """Publish an event; slow subscribers miss it and ask."""

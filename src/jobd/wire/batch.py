@@ -1,11 +1,42 @@
-"""What is said about batch jobs: by clients, and between server and agent. The rules of the house stand in messages.py.
+"""What is said about batch jobs by clients. The rules of the house stand in messages.py.
+
+What server and agent say of attempts stands in attempts.py, and has its names here too.
 
 Blobs (environments, scripts) are named by the hash of their bytes (wire/blobs.py), sent once, and kept once.
 """
 
 from typing import NamedTuple
 
+from jobd.wire.attempts import (
+    Began,
+    Change,
+    ForgetAttempt,
+    Launch,
+    Launched,
+    Left,
+    Over,
+    Prefetch,
+    Recall,
+    Recalled,
+    Signal,
+    Want,
+)
 from jobd.wire.rows import Counted, JobRow
+
+__all__ = [  # what of attempts.py has its names here too
+    "Began",
+    "Change",
+    "ForgetAttempt",
+    "Launch",
+    "Launched",
+    "Left",
+    "Over",
+    "Prefetch",
+    "Recall",
+    "Recalled",
+    "Signal",
+    "Want",
+]
 
 
 # ---- submission -----------------------------------------------------------------------------------------------
@@ -288,113 +319,3 @@ class Node(NamedTuple):
     version: str
     accounts: list[str] = []
     qos: list[str] = []
-
-
-# ---- server → agent -------------------------------------------------------------------------------------------
-class Launch(NamedTuple):
-    """Run this attempt, all expanded, once: an agent that knows (job_id, attempt) answers what it knows."""
-
-    job_id: int
-    attempt: int
-    token: str
-    server_id: str
-    argv: list[str]
-    script: str  # key of a blob, run with argv[1:]; "": argv is run
-    environment: str  # key of a blob
-    variables: list[list[str]]  # [name, value], over the environment
-    cwd: str
-    umask: int
-    stdin: str
-    stdout: str
-    stderr: str  # "": joins stdout
-    is_appending: bool
-    cpus: list[int]  # [] leaves it on all
-    all_cpus: list[int]
-    nb_proc: int
-    memory_bytes: int  # 0 for no limit
-    time_limit_s: int | None
-    warn_signal: int
-    warn_before_s: int
-    is_warning_batch_only: bool
-    grace_s: float
-    is_leaving: bool  # processes that outlive the command are left alone
-    started_at: float
-
-
-class Change(NamedTuple):
-    """A running attempt's limits are now these (Scontrol update, suspend, resume)."""
-
-    job_id: int
-    attempt: int
-    cpus: list[int]
-    memory_bytes: int
-    time_limit_s: int | None
-    paused_s: float  # all pauses that are over: the time limit is later by them
-    is_paused: bool
-
-
-class Signal(NamedTuple):
-    """Send a signal to processes of a job; `attempt` 0 for the processes of a Salloc or Srun."""
-
-    job_id: int
-    attempt: int
-    number: int
-    scope: str  # Scope
-    step_id: int | None = None  # to the processes of this step alone
-
-
-class ForgetAttempt(NamedTuple):
-    """The end of this attempt is committed."""
-
-    job_id: int
-    attempt: int
-    token: str = ""
-
-
-# ---- agent → server -------------------------------------------------------------------------------------------
-class Want(NamedTuple):
-    """A launch names blobs that the agent does not have (any more)."""
-
-    keys: list[str]
-
-
-class Launched(NamedTuple):
-    """The attempt's process runs."""
-
-    job_id: int
-    attempt: int
-    token: str
-    pid: int
-    start_ticks: int
-    unenforced: list[str]  # limits that could not be enforced, in words
-    at: float
-
-
-class Over(NamedTuple):
-    """The attempt's main process is over, or the agent is ending the attempt for a limit; processes of it may live."""
-
-    job_id: int
-    attempt: int
-    token: str
-    exit_code: int | None
-    signal: int | None
-    cause: str  # Cause: SELF, TIME_LIMIT, OUT_OF_MEMORY, LAUNCH, SCOPE, LOST, UNSTARTED
-    text: str = ""  # for a person: why it could not be launched
-
-
-class Left(NamedTuple):
-    """No process of the attempt lives. Said again at each connection until the server says ForgetAttempt."""
-
-    job_id: int
-    attempt: int
-    token: str
-    exit_code: int | None
-    signal: int | None
-    cause: str  # as in Over
-    ended_at: float
-    cpu_s: float
-    memory_peak_bytes: int
-    text: str = ""
-    pid: int = 0  # of a short attempt whose start was not told apart
-    start_ticks: int = 0
-    unenforced: list[str] = []

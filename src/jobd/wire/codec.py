@@ -18,6 +18,7 @@ from jobd.limits import ENVIRONMENT_BYTES_MAX, LIST_ITEMS_MAX, SCRIPT_BYTES_MAX,
 from jobd.wire.verbs import VERB_OF, VERBS
 
 PROTOCOL = 1
+_SNDMORE = 2  # ZMQ_SNDMORE
 BYTES_MAX = max(SCRIPT_BYTES_MAX, ENVIRONMENT_BYTES_MAX)
 _TEXTS = (str, list[str])  # what a long list may have that needs no conversion
 PAGE_ROWS_MIN = 8  # rows from which on it pays to check a list by its columns
@@ -113,6 +114,13 @@ def decode_named(table: dict[str, type[Any]], data: bytes | memoryview) -> Any:
     return build(cls, fields)
 
 
+def send_frames(socket: Any, frames: list[bytes]) -> None:
+    """One message of many frames: send_multipart(), but for the flags, which as an enum cost more than the frames themselves."""
+    for frame in frames[:-1]:
+        socket.send(frame, _SNDMORE)
+    socket.send(frames[-1], 0)
+
+
 def build(cls: type[Any], fields: list[Any]) -> Any:
     """A message of class `cls` from plain fields, each checked against its annotation.
 
@@ -122,7 +130,12 @@ def build(cls: type[Any], fields: list[Any]) -> Any:
     known = _fields_of(cls)
     values = []
     for value, field in zip(fields, known, strict=False):  # surplus ones are a newer peer's
-        if type(value) is field.plain or (value is None and field.is_optional):
+        kind = type(value)
+        if (
+            kind is field.plain
+            or (kind is str and field.kind is str and len(value) <= TEXT_CHARS_MAX)
+            or (value is None and field.is_optional)
+        ):
             values.append(value)
         else:
             values.append(_checked(value, field.annotation, cls, field.name))

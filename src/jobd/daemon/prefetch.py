@@ -1,0 +1,121 @@
+"""What the agent may start by itself when an attempt leaves (core/prefetch.py), and how the server takes that back.
+
+The journal knows nothing of it: until the agent says Began the job waits like any other, and a Began that is heard only by the next
+server means the same. What would change a waiting job, or what may run, is done only when the agent has said that nothing begins any more
+(Recalled): so nobody is told that a job is held, changed or cancelled which is just being started.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from jobd.core.events import Ended
+from jobd.core.job import Finished
+from jobd.core.prefetch import next_up
+from jobd.daemon.inputs import Request
+from jobd.daemon.launch import prefetched_launch_of
+from jobd.wire import batch as b
+
+if TYPE_CHECKING:
+    from jobd.daemon.loop import Server
+
+SHORT_S = 0.1  # jobs that last longer on average gain too little
+AVERAGE_OF = 8  # jobs, about
+AHEAD = 16  # jobs for each one that runs: what may end while a message travels
+AHEAD_MAX = 128
+ANSWER_S = 2.0  # for an agent to answer a Recall; one that is stopped must not hold up everything
+
+# What changes neither a waiting job nor what may run.
+_FREE = {
+    "submit_batch", "ended", "status", "list_jobs", "list_events", "rerun", "read_script", "clean",
+    "step_begin", "step_end", "list_steps", "ask_node",
+}  # fmt: skip
+
+
+class Prefetched:
+    """What the present agent was sent and has not begun, and the requests that wait until it is taken back."""
+
+    def __init__(self, *, short_s: float = SHORT_S) -> None:
+        self.short_s = short_s
+        self.began: set[int] = set()  # jobs, in this tick: the agent need not be told to start them
+        self._average_s = 10 * short_s  # how long jobs last
+        self._sent: dict[int, int] = {}  # job → attempt, in their order
+        self._number = 0  # of the last Recall that is answered
+        self._is_recalling = False
+        self._waiting: list[Request] = []
+        self._answer_by_s = 0.0
+
+    # ---- taking back
+    def must_wait(self, server: "Server", verb: str, request: Any, item: Request) -> bool:
+        """Whether this request waits until the agent has given back what it has; it is kept here."""
+        if not self._sent and not self._is_recalling:
+            return False
+        if verb in _FREE and not getattr(request, "is_child", False):
+            return False
+        self._waiting.append(item)
+        if not self._is_recalling:
+            self._is_recalling = True
+            self._number += 1
+            self._answer_by_s = server.now.mono_s + ANSWER_S
+            server.link.say(b.Recall([], self._number))
+            server.link.flush()  # it concerns nothing that this tick is going to commit
+        return True
+
+    def recalled(self, number: int) -> None:
+        """The agent has answered."""
+        if number == self._number:
+            self._is_recalling = False
+            self._sent.clear()
+
+    def lost(self) -> None:
+        """The agent is gone, or another; or it says nothing."""
+        self._is_recalling = False
+        self._sent.clear()
+
+    def released(self, server: "Server") -> list[Request]:
+        """The requests that waited and need to no more."""
+        if self._is_recalling and server.now.mono_s >= self._answer_by_s:
+            self.lost()
+        if self._is_recalling or not self._waiting:
+            return []
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    @property
+    def wake_at_s(self) -> float | None:
+        """When to look again, monotonic."""
+        if self._is_recalling:
+            return self._answer_by_s
+        return 0.0 if self._waiting else None
+
+    # ---- sending
+    def look(self, server: "Server") -> None:
+        """After a tick: learn how long jobs last, and see that the agent has just what may begin next."""
+        for _, event, job in server.changes.events:
+            if type(event) is Ended and job is not None and job.is_batch and isinstance(job.phase, Finished):
+                started_at = job.phase.started_at
+                if started_at is not None:
+                    self._average_s += (job.phase.ended_at - started_at - self._average_s) / AVERAGE_OF
+        if self._average_s > self.short_s and not self._sent:
+            return
+        jobs = server.world.jobs
+        for job_id in list(self._sent):
+            job = jobs.get(job_id)
+            if job is None or not job.is_waiting:
+                del self._sent[job_id]
+        if self._is_recalling or server.link.agent is None:
+            return
+        wanted = {}
+        if self._average_s <= self.short_s and not server.kill_asked and not server.stop_asked:
+            count = min(AHEAD_MAX, AHEAD * len(server.world.holding))
+            wanted = {job.job_id: job for job in next_up(server.world, count)}
+        back = [[job_id, attempt] for job_id, attempt in self._sent.items() if job_id not in wanted]
+        if back:
+            server.link.say(b.Recall(back))
+            for job_id, _ in back:
+                del self._sent[job_id]
+        for job_id, job in wanted.items():
+            if job_id not in self._sent:
+                self._sent[job_id] = job.attempt + 1
+                server.link.say_blobs_of(job, server.journal.blob)
+                server.link.say(
+                    b.Prefetch(prefetched_launch_of(job, server.world, server.config, server.facts))
+                )
