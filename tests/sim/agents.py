@@ -42,6 +42,7 @@ class FakeAgent:
         self.is_connected = False
         self.connections = 0
         self.is_ending_all = False
+        self.out: list[bytes] = []
         self.hands = FakeHands(sim, self)
 
     @property
@@ -52,6 +53,8 @@ class FakeAgent:
     def connected(self) -> None:
         self.is_connected = True
         self.connections += 1
+        self.out.clear()
+        self.hands.prefetched.clear()
         self.say(m.Hello(self.pid, 1, "boot", "0"))
         for watch in self.watches.values():
             if watch.gone is not None:
@@ -60,7 +63,15 @@ class FakeAgent:
 
     def say(self, message: Any) -> None:
         if self.is_connected:
-            self.sim.from_agent.append((self.connection, codec.encode_named(FROM_AGENT, message)))
+            self.out.append(codec.encode_named(FROM_AGENT, message))
+            if not self.hands.prefetched and not self.hands.vacant:
+                self.flush()  # else what leaves and what begins in its place are told as one
+
+    def flush(self) -> None:
+        """Send what was said."""
+        if self.out:
+            self.sim.from_agent.append((self.connection, tuple(self.out)))
+            self.out.clear()
 
     def hear(self, data: bytes) -> None:
         message = codec.decode_named(TO_AGENT, data)

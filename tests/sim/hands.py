@@ -92,6 +92,8 @@ class FakeHands:
         self.blobs: set[str] = set()
         self.wanted: set[str] = set()
         self.is_ending_all = False
+        self.prefetched: dict[Key, b.Launch] = {}
+        self.vacant: list[FakeAttempt] = []
 
     @property
     def is_any_living(self) -> bool:
@@ -152,6 +154,8 @@ class FakeHands:
             self.repeat(attempt)
 
     def repeat(self, attempt: FakeAttempt) -> None:
+        if attempt.launch.is_prefetched:
+            self.tell_began(attempt.launch)
         if attempt.left is not None:
             self.say(attempt.left)
             return
@@ -159,6 +163,9 @@ class FakeHands:
             self.tell(attempt)
         if attempt.over is not None:
             self.say(attempt.over)
+
+    def tell_began(self, launch: b.Launch) -> None:
+        self.say(b.Began(launch.job_id, launch.attempt, launch.token, launch.cpus, launch.started_at))
 
     def tell(self, attempt: FakeAttempt) -> None:
         attempt.is_told = True
@@ -169,6 +176,10 @@ class FakeHands:
     def hear(self, message: Any) -> None:
         if isinstance(message, b.Launch):
             self.launch(message)
+        elif isinstance(message, b.Prefetch):
+            self.prefetch(message.launch)
+        elif isinstance(message, b.Recall):
+            self.recall(message)
         elif isinstance(message, b.Blob):
             self.take_blob(message)
         elif isinstance(message, m.Kill):
@@ -197,8 +208,36 @@ class FakeHands:
     def missing(self, launch: b.Launch) -> list[str]:
         return [key for key in (launch.environment, launch.script) if key and key not in self.blobs]
 
+    def prefetch(self, launch: b.Launch) -> None:
+        key = (launch.job_id, launch.attempt)
+        if key not in self.attempts and key not in self.parked and key not in self.book.forgotten:
+            self.prefetched[key] = launch
+            self.want(self.missing(launch))
+
+    def recall(self, recall: b.Recall) -> None:
+        for job_id, attempt in recall.attempts:
+            self.prefetched.pop((job_id, attempt), None)
+        if not recall.attempts:
+            self.prefetched.clear()
+        self.say(b.Recalled(recall.number))
+
+    def fill(self) -> None:
+        """What was prefetched begins in the places of those that have left."""
+        while self.vacant:
+            left = self.vacant.pop(0)
+            if not self.prefetched or self.is_ending_all or not self.agent.is_connected:
+                continue
+            key, launch = next(iter(self.prefetched.items()))
+            if launch.nb_proc == left.launch.nb_proc and not self.missing(launch):
+                del self.prefetched[key]
+                self.sim.prefetched.add(key)
+                begun = launch._replace(cpus=left.cpus, started_at=self.sim.now().wall_s, is_prefetched=True)
+                self.tell_began(begun)
+                self.start(begun)
+
     def launch(self, launch: b.Launch) -> None:
         key = (launch.job_id, launch.attempt)
+        self.prefetched.pop(key, None)
         known = self.attempts.get(key)
         if known is not None:
             promise(known.launch.token == launch.token, f"attempt {key} of two jobs")
@@ -217,6 +256,7 @@ class FakeHands:
     def hear_kill(self, message: m.Kill) -> None:
         key = (message.job_id, message.attempt)
         attempt, parked = self.attempts.get(key), self.parked.pop(key, None)
+        self.prefetched.pop(key, None)
         if attempt is not None:
             if attempt.left is not None:
                 self.say(attempt.left)
@@ -283,7 +323,7 @@ class FakeHands:
         except AgentDies:
             sim.uncertain.add(key)
             raise
-        promise(key not in sim.runs, f"attempt {key} was started twice")
+        promise(key not in sim.runs or key in sim.unheard, f"attempt {key} was started twice")
         run = attempt.run = sim.runs[key] = FakeRun(sim, launch)
         try:
             self.note_run(key, run)
@@ -316,6 +356,7 @@ class FakeHands:
     def end_all(self) -> None:
         self.is_ending_all = True
         self.parked.clear()
+        self.prefetched.clear()
         for attempt in self.attempts.values():
             if attempt.left is None:
                 self.end_for(attempt, Cause.SCOPE)
@@ -354,6 +395,8 @@ class FakeHands:
         self.breathe()
         if attempt.key in self.book.entries:
             self.book.entries[attempt.key].left = attempt.left
+        if self.prefetched and attempt.launch.token:
+            self.vacant.append(attempt)
         self.say(attempt.left)
 
     def step(self) -> None:
@@ -361,6 +404,7 @@ class FakeHands:
         for attempt in list(self.attempts.values()):
             if attempt.left is None:
                 self.look(attempt)
+        self.fill()
 
     def look(self, attempt: FakeAttempt) -> None:
         run, now_s = attempt.run, self.sim.seconds

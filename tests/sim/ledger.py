@@ -146,7 +146,9 @@ class Ledger:
         batch = job.spec.batch
         if batch is not None:
             self.starts.add((job.job_id, job.attempt))
-            promise(not batch.is_held, f"job {job.job_id} was started while it was held")
+            # What has begun elsewhere, and nobody has heard of it, is not held any more.
+            is_late = (job.job_id, job.attempt) in self.sim.prefetched
+            promise(is_late or not batch.is_held, f"job {job.job_id} was started while it was held")
             promise((batch.begin_at or 0.0) <= at, f"job {job.job_id} was started before its time")
             asked = self.asked.get(known.token)
             if asked is not None and job.attempt == 1:
@@ -254,7 +256,8 @@ class Ledger:
     def check_launch(self, launch: b.Launch) -> None:
         """An agent is about to start an attempt."""
         key = (launch.job_id, launch.attempt)
-        promise(key in self.starts, f"attempt {key} is launched, and its start was not committed")
+        is_committed = key in self.starts or (launch.is_prefetched and launch.job_id in self.jobs)
+        promise(is_committed, f"attempt {key} is launched, and its start was not committed")
         known = self.jobs[launch.job_id]
         variables = dict(zip(launch.variables[::2], launch.variables[1::2], strict=True))
         promise(variables["JOBD_JOB_ID"] == str(launch.job_id), "the number of another job")
@@ -268,7 +271,8 @@ class Ledger:
         """Something has started, so what it uses was free."""
         assert self.sim.server is not None
         world = self.sim.server.world
-        promise(world.used <= world.nb_proc, f"{world.used} procs in use, of {world.nb_proc}")
+        is_late = any((job.job_id, job.attempt) in self.sim.prefetched for job in started)
+        promise(is_late or world.used <= world.nb_proc, f"{world.used} procs in use, of {world.nb_proc}")
         capacity = world.capacity
         wanted = [job.spec.resources for job in started]
         if any(one.memory_bytes for one in wanted):
@@ -278,7 +282,7 @@ class Ledger:
             is_shared = any(count > 1 for count in world.gpus_busy.values())
             promise(self.resumptions or not is_shared, "two jobs have the same GPU")
         for name in {name for one in wanted for name, _ in one.counted}:
-            promise(world.counted_used[name] <= capacity.count(name), f"more of {name} than there are")
+            promise(world.counted_used.get(name, 0) <= capacity.count(name), f"more of {name} than there are")
         for job in started:
             others = [one for one in world.holding if one != job.job_id and not self._is_lent(one)]
             is_alone = not job.spec.resources.is_exclusive or not others

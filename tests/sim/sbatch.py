@@ -97,7 +97,7 @@ def spec_of(sim: "Simulation", environment: str) -> b.BatchSpec:
     """Any wishes."""
     rng = sim.rng
     is_array = rng.random() < 0.3
-    return b.BatchSpec(
+    spec = b.BatchSpec(
         nb_proc=rng.choice((1, 1, 1, 1, 2, 2, 3, 5)),
         name=rng.choice(("one", "two", "three", "four")),
         cwd="/work",
@@ -122,6 +122,13 @@ def spec_of(sim: "Simulation", environment: str) -> b.BatchSpec:
         begin_at=sim.now().wall_s + rng.choice((-5.0, 2.0, 20.0)) if rng.random() < 0.12 else None,
         dependency=dependency_of(sim) if rng.random() < 0.4 else "",
     )
+    if not sim.is_plain:
+        return spec
+    return spec._replace(
+        nb_proc=1, memory_bytes=0, gpus=0, counted=[], is_exclusive=False,
+        dependency=spec.dependency if rng.random() < 0.2 else "",
+        array=spec.array if rng.random() < 0.3 else [],
+    )  # fmt: skip
 
 
 def dependency_of(sim: "Simulation", below: int | None = None) -> str:

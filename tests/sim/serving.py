@@ -12,6 +12,7 @@ from jobd.core.tree import below
 from jobd.core.world import World
 from jobd.daemon.inputs import AgentSaid, Facts, Input, Subscribed
 from jobd.daemon.loop import Server
+from jobd.daemon.prefetch import Prefetched
 from jobd.daemon.recover import ended_by_reboot, recovered
 from jobd.errors import JournalError
 from jobd.settings import from_table
@@ -38,6 +39,8 @@ class Serving:
     seconds: float
     facts: Facts
     rates: dict[str, float]
+    is_prefetching: bool
+    prefetched: set[tuple[int, int]]
     processes: dict[int, tuple[int, int]]
     sallocs: list[FakeSalloc]
     sbatches: list[FakeSbatch]
@@ -46,7 +49,7 @@ class Serving:
     agent: FakeAgent | None
     server: Server | None
     to_server: list[Input]
-    from_agent: list[tuple[bytes, bytes]]
+    from_agent: list[tuple[bytes, tuple[bytes, ...]]]
     echoes: list[tuple[bytes, bytes]]
     to_agent: list[tuple[bytes, bytes]]
     was_committed: bool
@@ -83,6 +86,8 @@ class Serving:
             comm=FakeComm(self),  # type: ignore[arg-type]
             lookup=self.processes.get,
         )
+        if self.is_prefetching:
+            server.prefetched = Prefetched(short_s=1e9, average_s=0.0)
         self.say("server starts")
         server.now = self.now()
         self.was_committed = False
@@ -138,12 +143,14 @@ class Serving:
         taken = self.some_of(self.to_server)
         inputs: list[Input] = list(taken)
         place = 0
-        for connection, data in self.some_of(self.from_agent):
-            if codec.unpack(data)[1] not in ("hello", "scope_ending"):  # these are true only once
-                self.echoes.append((connection, data))
+        for connection, frames in self.some_of(self.from_agent):
+            for data in frames:
+                if codec.unpack(data)[1] not in ("hello", "scope_ending"):  # these are true only once
+                    self.echoes.append((connection, data))
             for _ in range(2 if rng.random() < 0.03 else 1):
-                place = rng.randint(place, len(inputs)) + 1
-                inputs.insert(place - 1, AgentSaid(connection, data))
+                place = rng.randint(place, len(inputs))
+                inputs[place:place] = [AgentSaid(connection, data) for data in frames]
+                place += len(frames)
         del self.echoes[:-ECHOES_MAX]
         if self.echoes and rng.random() < 0.1 * self.rates["late"]:
             inputs.insert(rng.randint(0, len(inputs)), AgentSaid(*rng.choice(self.echoes)))
@@ -196,7 +203,11 @@ class Serving:
             if isinstance(event, e.Ended) and not job.is_batch:
                 self.check_is_over(job)
         for _, event, job in said:
-            if isinstance(event, e.Started) and job is not None:
+            if (
+                isinstance(event, e.Started)
+                and job is not None
+                and (job.job_id, job.attempt) not in self.prefetched
+            ):
                 self.check_order(job, changed_late)
 
     def check_order(self, job: Job, changed_late: set[int]) -> None:

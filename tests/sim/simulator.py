@@ -65,7 +65,7 @@ class Simulation(Serving):
         self.agent: FakeAgent | None = None
         self.server: Server | None = None
         self.to_server: list[Input] = []
-        self.from_agent: list[tuple[bytes, bytes]] = []
+        self.from_agent: list[tuple[bytes, tuple[bytes, ...]]] = []
         self.echoes: list[tuple[bytes, bytes]] = []  # what an agent has said, and may be heard again late
         self.to_agent: list[tuple[bytes, bytes]] = []
         self.persons: list[Person] = []
@@ -75,7 +75,11 @@ class Simulation(Serving):
         self.crashes = 0
         self.log: list[str] = []
         self.ledger = Ledger(self)
-        self.batch_share = rng.choice((0.0, 0.3, 0.6, 1.0))
+        self.prefetched: set[tuple[int, int]] = set()  # attempts that began in the place of others
+        self.unheard: set[tuple[int, int]] = set()  # of them, those that a switched off machine has forgotten
+        self.is_prefetching = rng.random() < 0.5
+        self.is_plain = self.is_prefetching and rng.random() < 0.8  # all batch jobs ask for the same
+        self.batch_share = rng.choice((0.0, 0.3, 0.6, 1.0)) if not self.is_plain else rng.choice((0.6, 1.0))
         self.rates = {name: rng.choice((0.0, 0.3, 1.0)) for name in RATES}
 
     # ---- the history
@@ -239,8 +243,10 @@ class Simulation(Serving):
         self.say("agent dies")
         self.break_agent_link()
         self.agent = self.agent_breaths = None
+        if self.server is None:
+            self.echoes.clear()  # with both ends gone nothing is under way
         if self.server is not None:
-            self.server.link.is_gone()  # the keeper sees its pidfd
+            self.server.agent_is_gone()  # the keeper sees its pidfd
 
     def let_agent(self, act: Callable[[], None]) -> None:
         """Something that the agent does, and about which it may die."""
@@ -271,6 +277,8 @@ class Simulation(Serving):
         self.agent = self.agent_breaths = None
         for run in self.runs.values():
             run.vanish()
+        # Of what began in the last moment nobody may know; only a synced journal would.
+        self.unheard |= {key for key in self.prefetched - self.ledger.starts if key in self.runs}
         for salloc in self.sallocs:
             salloc.was_rebooted = salloc.was_rebooted or salloc.job_id in self.ledger.living
             salloc.is_command_alive = False
@@ -293,6 +301,7 @@ class Simulation(Serving):
         del self.to_agent[self.rng.randint(0, len(self.to_agent)) :]
         if self.agent is not None:
             self.agent.is_connected = False
+            self.agent.out.clear()
 
     # ---- wires
     def move_messages(self, share: float) -> None:
@@ -325,10 +334,11 @@ class Simulation(Serving):
         if self.rng.random() < 0.02:
             agent.hands.blobs.clear()  # there was no more room for them
         agent.step()
+        agent.flush()
         if agent.is_ending_all and agent.is_idle:
             self.agent = self.agent_breaths = None
             if self.server is not None:
-                self.server.link.is_gone()
+                self.server.agent_is_gone()
 
     def move_salloc(self, salloc: FakeSalloc) -> None:
         rng = self.rng

@@ -144,8 +144,7 @@ class Batches:
             self._prefetched.pop((job_id, attempt), None)
         if not recall.attempts:
             self._prefetched.clear()
-        if recall.number:
-            self._say(b.Recalled(recall.number))
+        self._say(b.Recalled(recall.number))
 
     @property
     def is_well_provided(self) -> bool:

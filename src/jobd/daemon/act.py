@@ -35,7 +35,7 @@ def act(server: "Server") -> None:
         link.say(message)
     for key in pending.wanted:
         link.say_blob(key, server.journal.blob, is_wanted=True)
-    for job_id in pending.moved:
+    for job_id in pending.changed:
         _change(server, server.world.jobs.get(job_id))
     server.prefetched.look(server)
     link.flush()
@@ -59,8 +59,9 @@ def _tell_of_events(server: "Server") -> None:
     _watch(server, watched)
     jobs = server.world.jobs
     for job_id in started:
-        if job_id not in server.prefetched.began:
-            _launch(server, jobs.get(job_id))
+        job = jobs.get(job_id)
+        if job is not None and (job_id, job.attempt) not in server.prefetched.began:
+            _launch(server, job)
     for job_id in changed:
         if job_id not in started:
             _change(server, jobs.get(job_id))
@@ -86,8 +87,8 @@ def _watch(server: "Server", jobs: Iterable[Job]) -> None:
         server.link.say(m.Watch(server.facts.server_id, page, server.config.leftovers == "leave"))
 
 
-def _launch(server: "Server", job: Job | None) -> None:
-    if job is None or job.spec.batch is None or not isinstance(job.phase, Running):
+def _launch(server: "Server", job: Job) -> None:
+    if job.spec.batch is None or not isinstance(job.phase, Running):
         return
     server.link.say_blobs_of(job, server.journal.blob)
     server.link.say(launch_of(job, server.world, server.config, server.facts))

@@ -78,4 +78,4 @@ class Pending:
         self.forgotten: list[ForgetAttempt] = []
         self.wanted: list[str] = []  # keys of blobs
         self.signals: list[Signal | Kill] = []
-        self.moved: list[int] = []  # jobs that began on other processors than they have
+        self.changed: list[int] = []  # jobs that began otherwise than they are to run

@@ -92,14 +92,17 @@ def _began(server: "Server", message: b.Began) -> None:
         server.admit(
             attempts.began(server.world, job.job_id, message.attempt, message.token, cpus, at, server.now)
         )
-        server.prefetched.began.add(job.job_id)
+        server.prefetched.began.add((job.job_id, message.attempt))
         job = server.world.jobs.get(message.job_id)
     if job is None or job.attempt != message.attempt or job.spec.token != message.token:
         # It is not to run: cancelled meanwhile, which only a lost connection makes possible.
         grace_s = server.config.kill_grace_s
         server.pending.signals.append(m.Kill(message.job_id, grace_s, message.attempt, message.token))
-    elif isinstance(job.phase, Running) and job.phase.cpus != cpus:
-        server.pending.moved.append(job.job_id)  # the planner had started it elsewhere at the same time
+    elif isinstance(job.phase, Running):
+        is_sent = server.prefetched.is_sent(job.job_id, message.attempt)
+        if not is_sent or job.phase.cpus != cpus:
+            # It began for an earlier server, and was changed meanwhile; or the planner had started it elsewhere at the same time.
+            server.pending.changed.append(job.job_id)
 
 
 def _recalled(server: "Server", message: b.Recalled) -> None:

@@ -33,41 +33,58 @@ _FREE = {
 class Prefetched:
     """What the present agent was sent and has not begun, and the requests that wait until it is taken back."""
 
-    def __init__(self, *, short_s: float = SHORT_S) -> None:
+    def __init__(self, *, short_s: float = SHORT_S, average_s: float = 10 * SHORT_S) -> None:
+        """
+        Args:
+            short_s: the average length of jobs up to which it is done.
+            average_s: how long jobs are taken to last before any has ended.
+        """
         self.short_s = short_s
-        self.began: set[int] = set()  # jobs, in this tick: the agent need not be told to start them
-        self._average_s = 10 * short_s  # how long jobs last
+        self.began: set[tuple[int, int]] = (
+            set()
+        )  # (job, attempt), in this tick: the agent need not be told to start them
+        self._average_s = average_s
         self._sent: dict[int, int] = {}  # job → attempt, in their order
-        self._number = 0  # of the last Recall that is answered
-        self._is_recalling = False
+        self._number = self._answered = 0  # Recalls
+        self._is_recalling = False  # all, and the requests wait for the answer
         self._waiting: list[Request] = []
         self._answer_by_s = 0.0
 
     # ---- taking back
     def must_wait(self, server: "Server", verb: str, request: Any, item: Request) -> bool:
         """Whether this request waits until the agent has given back what it has; it is kept here."""
-        if not self._sent and not self._is_recalling:
+        if not self._sent and self._answered == self._number:
             return False
         if verb in _FREE and not getattr(request, "is_child", False):
             return False
         self._waiting.append(item)
         if not self._is_recalling:
             self._is_recalling = True
-            self._number += 1
             self._answer_by_s = server.now.mono_s + ANSWER_S
-            server.link.say(b.Recall([], self._number))
-            server.link.flush()  # it concerns nothing that this tick is going to commit
+            self._recall(server, [])
         return True
 
     def recalled(self, number: int) -> None:
-        """The agent has answered."""
-        if number == self._number:
+        """The agent has answered, and so all that it was sent before has begun or never will."""
+        if not self._answered < number <= self._number:
+            return
+        self._answered = number
+        if self._is_recalling and number == self._number:
             self._is_recalling = False
             self._sent.clear()
+
+    def _recall(self, server: "Server", attempts: list[list[int]]) -> None:
+        self._number += 1
+        server.link.say(b.Recall(attempts, self._number))
+
+    def is_sent(self, job_id: int, attempt: int) -> bool:
+        """Whether the present agent was sent that attempt, just as it is to run."""
+        return self._sent.get(job_id) == attempt
 
     def lost(self) -> None:
         """The agent is gone, or another; or it says nothing."""
         self._is_recalling = False
+        self._answered = self._number
         self._sent.clear()
 
     def released(self, server: "Server") -> list[Request]:
@@ -94,8 +111,8 @@ class Prefetched:
                 started_at = job.phase.started_at
                 if started_at is not None:
                     self._average_s += (job.phase.ended_at - started_at - self._average_s) / AVERAGE_OF
-        if self._average_s > self.short_s and not self._sent:
-            return
+        if not self._sent and (self._average_s > self.short_s or server.config.journal_sync == "full"):
+            return  # who wants to find each start after a power cut does not let one be told after it has begun
         jobs = server.world.jobs
         for job_id in list(self._sent):
             job = jobs.get(job_id)
@@ -109,7 +126,7 @@ class Prefetched:
             wanted = {job.job_id: job for job in next_up(server.world, count)}
         back = [[job_id, attempt] for job_id, attempt in self._sent.items() if job_id not in wanted]
         if back:
-            server.link.say(b.Recall(back))
+            self._recall(server, back)
             for job_id, _ in back:
                 del self._sent[job_id]
         for job_id, job in wanted.items():

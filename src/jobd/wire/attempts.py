@@ -45,7 +45,7 @@ class Recall(NamedTuple):
     """What was prefetched and has not begun is not to begin."""
 
     attempts: list[list[int]]  # [job_id, attempt]; [] for all
-    number: int = 0  # answered by Recalled with the same number; 0: not answered
+    number: int  # answered by Recalled with the same number
 
 
 class Change(NamedTuple):
