@@ -87,7 +87,7 @@ class Serving:
             lookup=self.processes.get,
         )
         if self.is_prefetching:
-            server.prefetched = Prefetched(short_s=1e9, average_s=0.0)
+            server.prefetched = Prefetched(short_s=1e9, average_s=0.0, answer_s=1e6)
         self.say("server starts")
         server.now = self.now()
         self.was_committed = False

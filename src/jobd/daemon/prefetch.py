@@ -21,7 +21,7 @@ SHORT_S = 0.1  # jobs that last longer on average gain too little
 AVERAGE_OF = 8  # jobs, about
 AHEAD = 16  # jobs for each one that runs: what may end while a message travels
 AHEAD_MAX = 128
-ANSWER_S = 2.0  # for an agent to answer a Recall; one that is stopped must not hold up everything
+ANSWER_S = 5.0  # for an agent to answer a Recall; one that is stopped must not hold up everything
 
 # What changes neither a waiting job nor what may run.
 _FREE = {
@@ -33,12 +33,16 @@ _FREE = {
 class Prefetched:
     """What the present agent was sent and has not begun, and the requests that wait until it is taken back."""
 
-    def __init__(self, *, short_s: float = SHORT_S, average_s: float = 10 * SHORT_S) -> None:
+    def __init__(
+        self, *, short_s: float = SHORT_S, average_s: float = 10 * SHORT_S, answer_s: float = ANSWER_S
+    ) -> None:
         """
         Args:
             short_s: the average length of jobs up to which it is done.
             average_s: how long jobs are taken to last before any has ended.
+            answer_s: for how long a Recall is waited for.
         """
+        self.answer_s = answer_s
         self.short_s = short_s
         self.began: set[tuple[int, int]] = (
             set()
@@ -60,7 +64,7 @@ class Prefetched:
         self._waiting.append(item)
         if not self._is_recalling:
             self._is_recalling = True
-            self._answer_by_s = server.now.mono_s + ANSWER_S
+            self._answer_by_s = server.now.mono_s + self.answer_s
             self._recall(server, [])
         return True
 
