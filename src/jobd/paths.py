@@ -41,6 +41,11 @@ def unit_dir() -> str:
     return os.path.join(_home("XDG_CONFIG_HOME", ".config"), "systemd", "user")
 
 
+def slurm_names_dir() -> str:
+    """The private folder of Slurm's names (jobctl slurm-names --env)."""
+    return os.path.join(_home("XDG_DATA_HOME", ".local/share"), "jobd", "slurm-names")
+
+
 def control_socket() -> str:
     """The socket that answers requests."""
     return os.path.join(runtime_dir(), "control.sock")

@@ -50,7 +50,7 @@ function _shtab_jobctl_using
   test "$_shtab_jobctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_jobctl_commands set-nb-proc set-nb-proc-max up down status log wait rerun clean hold release requeue suspend resume config install-units completion squeue sdelete sserver salloc sbatch srun scancel scontrol sacct sinfo seff
+set -g _shtab_jobctl_commands set-nb-proc set-nb-proc-max up down status log wait rerun clean hold release requeue suspend resume config install-units slurm-names completion squeue sdelete sserver salloc sbatch srun scancel scontrol sacct sinfo seff
 set -g _shtab_jobctl_opts_with_value --Format --accel-bind --account --accounts --acctg-freq --array --batch --bb --bbf --bcast --bcast-exclude --begin --chdir --cluster-constraint --clusters --comment --compress --constraint --container --container-id --core-spec --cores-per-socket --cpu-bind --cpu-freq --cpus-per-gpu --cpus-per-task --deadline --delay-boot --delimiter --dependency --distribution --endtime --epilog --error --exclude --exclusive --export --export-file --extra --extra-node-info --format --from --get-user-env --gid --gid-map --gpu-bind --gpu-freq --gpus --gpus-per-node --gpus-per-socket --gpus-per-task --gres --gres-flags --hint --immediate --input --iterate --job-name --jobid --jobs --kill-on-bad-exit --kill-on-invalid-dep --licenses --limit --lines --mail-type --mail-user --mcs-label --mem --mem-bind --mem-per-cpu --mem-per-gpu --mincpus --mpi --msg-timeout --name --nb-proc --ncpus --network --nice --no-kill --nodefile --nodelist --nodes --ntasks --ntasks-per-core --ntasks-per-gpu --ntasks-per-node --ntasks-per-socket --older --on-kill --open-mode --output --partition --power --prefer --priority --profile --prolog --propagate --pty --qos --reservation --resv-ports --retries --retry-delay --retry-on --segment --send-libs --sibling --signal --since --slurmd-debug --sockets-per-node --sort --starttime --state --states --steps --switches --task-epilog --task-prolog --thread-spec --threads --threads-per-core --time --time-min --timelimit-max --timelimit-min --tmp --tres-bind --tres-per-task --type --uid --units --user --users --wait --wait-all-nodes --wckey --wckeys --whole-hetjob --wrap --x11 -A -B -C -D -E -F -G -I -J -K -L -M -N -O -R -S -T -W -a -b -c -d -e -i -j -k -m -n -o -p -q -r -s -t -u -w -x
 
 complete -c jobctl -e
@@ -109,6 +109,11 @@ complete -c jobctl -n '_shtab_jobctl_using install-units' -s h -l help -d 'show 
 complete -c jobctl -n '_shtab_jobctl_using install-units' -l enable -d 'let the first client start the server, from now on and after each login'
 complete -c jobctl -n '_shtab_jobctl_using install-units' -l now -d 'start the server now'
 complete -c jobctl -n '_shtab_jobctl_using install-units' -l remove -d 'take the units away again'
+complete -c jobctl -n '_shtab_jobctl_using; and test $_shtab_jobctl_npos -eq 0' -a slurm-names -d 'Make a folder of Slurm'"'"'s own commands (sbatch, squeue, …), for tools written for Slurm.'
+complete -c jobctl -n '_shtab_jobctl_using slurm-names' -s h -l help -d 'show this help message and exit'
+complete -c jobctl -n '_shtab_jobctl_using slurm-names' -l env -d 'print what puts a private folder of them on PATH: eval "$(jobctl slurm-names --env)"'
+complete -c jobctl -n '_shtab_jobctl_using slurm-names' -l force -d 'also where a real Slurm would be hidden by them'
+complete -c jobctl -n '_shtab_jobctl_using slurm-names' -l remove -d 'take them away from DIR again'
 complete -c jobctl -n '_shtab_jobctl_using; and test $_shtab_jobctl_npos -eq 0' -a completion -d 'Print the completions for a shell.'
 complete -c jobctl -n '_shtab_jobctl_using completion' -s h -l help -d 'show this help message and exit'
 complete -c jobctl -n '_shtab_jobctl_using completion; and test $_shtab_jobctl_npos -eq 0' -ka "bash zsh fish" -d 'which shell'

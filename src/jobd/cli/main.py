@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from jobd.cli import dialect
 from jobd.errors import EXIT_REFUSED, EXIT_USAGE, JobdError
 
 
@@ -43,7 +44,8 @@ def run(program: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] 
             sys.stdout.flush()
         return code
     except JobdError as error:
-        return fail(program, str(error), error.exit_code)
+        code = dialect.error_code(program, error.exit_code, is_usage=error.exit_code == EXIT_USAGE)
+        return fail(program, str(error), code)
     except KeyboardInterrupt:
         return die_by_interrupt()
     except BrokenPipeError:
@@ -76,7 +78,7 @@ def _fill_standard_streams() -> None:
 
 def fail(program: str, text: str, code: int) -> int:
     """Say one line on stderr; the exit code."""
-    say(f"{program}: {text}")
+    say(dialect.error_line(program, text))
     return code
 
 
