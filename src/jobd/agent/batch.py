@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobd.agent import grouping
+from jobd.agent import farewell, grouping
 from jobd.agent.attempts import Attempt, began_message
 from jobd.agent.blobs import Blobs, Spool
 from jobd.agent.book import Book, Key
@@ -205,6 +205,8 @@ class Batches:
             if attempt.left is not None:
                 self._say(attempt.left)
             else:
+                if attempt.ending is None and not attempt.is_main_over:
+                    farewell.write(attempt.launch, _CAUSES.get(message.cause, Cause.SELF))
                 self.lives.end(attempt, message.grace_s)
         elif parked is not None:
             self._say(Attempt(parked, 0.0).never_started(Cause.UNSTARTED, "it was not started"))
@@ -297,6 +299,7 @@ class Batches:
             self._forget(attempt.key, attempt.launch.token)  # another journal has the number now
 
 
+_CAUSES = {cause.value: cause for cause in Cause}
 _SCOPES = {scope.value for scope in Scope}
 
 

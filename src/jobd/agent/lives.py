@@ -14,7 +14,7 @@ from typing import Any
 
 import zmq
 
-from jobd.agent import control, grouping
+from jobd.agent import control, farewell, grouping
 from jobd.agent.attempts import Attempt
 from jobd.agent.book import Book, Key
 from jobd.agent.cgroup import Groups
@@ -158,6 +158,7 @@ class Lives:
             return
         if attempt.ending is None and not attempt.is_main_over:
             attempt.cause, attempt.text = cause, text
+            farewell.write(attempt.launch, cause)
             self._over(attempt)
         self.end(attempt, grace_s)
 
@@ -300,8 +301,7 @@ class Lives:
         if not ending.is_over:
             self._plan_look(attempt)
         elif attempt.is_main_over:
-            self._finish(attempt)
-        # Else its main process is about to be reaped.
+            self._finish(attempt)  # else its main process is about to be reaped
 
     def _plan_look(self, attempt: Attempt) -> None:
         ending = attempt.ending

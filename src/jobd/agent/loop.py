@@ -198,6 +198,7 @@ class Agent:
     def children_changed(self) -> None:
         """SIGCHLD, or another signal: reap what has ended."""
         self.batches.lives.children_changed()
+        self.batches.fill()  # before the server is heard: what it has to say is for later ones
 
     def pidfd_ready(self, pidfd: int) -> None:
         """A followed process has ended, or a control group has changed."""

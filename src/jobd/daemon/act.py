@@ -101,6 +101,6 @@ def _change(server: "Server", job: Job | None) -> None:
 
 def _kill(server: "Server", job: Job | None) -> None:
     if job is not None and isinstance(job.phase, Completing):
-        server.link.say(
-            m.Kill(job.job_id, server.config.kill_grace_s, job.attempt if job.is_batch else 0, job.spec.token)
-        )
+        attempt = job.attempt if job.is_batch else 0
+        cause = job.phase.outcome.cause.value
+        server.link.say(m.Kill(job.job_id, server.config.kill_grace_s, attempt, job.spec.token, cause))

@@ -6,7 +6,9 @@ The same job and attempt give the same Launch, however often it is said.
 from functools import lru_cache
 
 from jobd import indexes
+from jobd.core.events import Started
 from jobd.core.job import Job, Running
+from jobd.core.life import apply
 from jobd.core.world import World
 from jobd.daemon.files import files_of
 from jobd.daemon.inputs import Facts
@@ -56,8 +58,8 @@ def launch_of(job: Job, world: World, config: Config, facts: Facts) -> Launch:
 
 def prefetched_launch_of(job: Job, world: World, config: Config, facts: Facts) -> Launch:
     """How to run the next attempt of a waiting job, wherever and whenever it begins: that the agent fills in."""
-    phase = Running(facts.started_at, (), job.spec.nb_proc)
-    return launch_of(job._replace(phase=phase, attempt=job.attempt + 1), world, config, facts)
+    begun = apply(job, Started(job.job_id, facts.started_at, (), job.spec.nb_proc, False))
+    return launch_of(begun, world, config, facts)
 
 
 def change_of(job: Job) -> Change:

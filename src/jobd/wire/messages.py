@@ -212,6 +212,7 @@ class Kill(NamedTuple):
     token: str = (
         ""  # with it an agent that does not know the attempt can say that it has Left, and never starts it
     )
+    cause: str = ""  # Cause, for the line in the job's output
 
 
 class Forget(NamedTuple):
