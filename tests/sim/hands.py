@@ -212,7 +212,6 @@ class FakeHands:
         key = (launch.job_id, launch.attempt)
         if key not in self.attempts and key not in self.parked and key not in self.book.forgotten:
             self.prefetched[key] = launch
-            self.want(self.missing(launch))
 
     def recall(self, recall: b.Recall) -> None:
         for job_id, attempt in recall.attempts:

@@ -100,7 +100,7 @@ class Batches:
                 self.lives.signal(attempt, message.number, Scope(message.scope), message.step_id)
 
     def disconnected(self) -> None:
-        """The server is away: it is for the next one to say what begins."""
+        """The server is away, or about to be: it is for the next one to say what begins."""
         self._prefetched.clear()
 
     def connected(self) -> None:
@@ -136,8 +136,7 @@ class Batches:
     def _prefetch(self, launch: b.Launch) -> None:
         key = (launch.job_id, launch.attempt)
         if key not in self.attempts and key not in self.parked and key not in self.book.forgotten:
-            self._prefetched[key] = launch
-            self._want(self._missing(launch))
+            self._prefetched[key] = launch  # without its blobs it waits for a Launch, which asks for them
 
     def _recall(self, recall: b.Recall) -> None:
         for job_id, attempt in recall.attempts:
@@ -159,7 +158,8 @@ class Batches:
                 if not self._prefetched or self.is_ending_all:
                     break
                 key, launch = next(iter(self._prefetched.items()))
-                if launch.nb_proc == left.launch.nb_proc and not self._missing(launch):
+                is_alike = launch.nb_proc == left.launch.nb_proc and launch.server_id == left.launch.server_id
+                if is_alike and not self._missing(launch):
                     del self._prefetched[key]
                     begun = launch._replace(cpus=left.cpus, started_at=time.time(), is_prefetched=True)
                     self._say(began_message(begun))
@@ -210,6 +210,8 @@ class Batches:
                 self.lives.end(attempt, message.grace_s)
         elif parked is not None:
             self._say(Attempt(parked, 0.0).never_started(Cause.UNSTARTED, "it was not started"))
+        elif self.book.forgotten.get(key, "") == message.token != "":
+            pass  # it has left, and that is committed
         elif not self.is_ending_all:
             # It is not in the book, so it was never started. Had the book been lost, its marker would tell.
             self.end_stranger(key, self.server_id, grace_s=message.grace_s, is_silent=False)

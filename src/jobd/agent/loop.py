@@ -132,8 +132,11 @@ class Agent:
             self._forget(message.job_id)
         elif isinstance(message, m.Bye):
             self.was_told_bye = True
+            self.batches.disconnected()
         elif isinstance(message, b.Signal) and not message.attempt:
             self._signal(message)
+        elif isinstance(message, b.Prefetch) and not self.is_connected:
+            pass  # of a server that is gone, and which nobody takes back
         else:
             self.batches.hear(message)
 

@@ -150,6 +150,8 @@ def _serve(lock: int, signals: "_Signals", nofile_soft: int) -> None:
                 if not locks.is_in_place(paths.agent_lock(), lock):
                     log.info("the runtime folder is a new one, and the server has another agent")
                     break
+                while _hear(link, agent):
+                    pass  # what the last connection has brought: who is there now says nothing before our Hello
                 agent.connected()
             else:
                 agent.disconnected()
@@ -164,15 +166,16 @@ def _serve(lock: int, signals: "_Signals", nofile_soft: int) -> None:
     context.term()
 
 
-def _hear(link: Any, agent: Agent) -> None:
-    """Messages of the server; each frame is one."""
+def _hear(link: Any, agent: Agent) -> bool:
+    """Messages of the server; each frame is one. Whether there may be more of them."""
     for _ in range(HEARD_MAX):
         try:
             frames = link.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
-            return
+            return False
         for frame in frames:
             agent.hear(frame)
+    return True
 
 
 class _Signals:

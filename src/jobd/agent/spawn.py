@@ -4,6 +4,7 @@ posix_spawn, since a fork of a grown Python costs ten times as much. What it can
 around the spawn, and its processors for the thread that spawns (hand.py); nothing else happens meanwhile, so nobody sees that.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -106,14 +107,17 @@ class Spawner:
                 self._hand.bind(cpus)
             except OSError as error:
                 unenforced.append(f"processors: {_text(error)}")
-                self._hand.bind(self._own_cpus)
-            resource.setrlimit(resource.RLIMIT_NOFILE, self._nofile)
+                with contextlib.suppress(OSError):  # those of our start may be out of reach by now, too
+                    self._hand.bind(os.sched_getaffinity(0))
+            if self._nofile != self._own_nofile:
+                resource.setrlimit(resource.RLIMIT_NOFILE, self._nofile)
             variables = with_variables(environment, launch)
             before = _ticks()
             done: int | NotSpawned = self._hand.do(lambda: _run(launch, variables, script, streams))
             after = _ticks()
         finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
+            if self._nofile != self._own_nofile:
+                resource.setrlimit(resource.RLIMIT_NOFILE, self._own_nofile)
             if streams is not None:
                 streams.close(self._null)
             os.chdir("/")  # a folder that somebody is in cannot be unmounted

@@ -44,7 +44,7 @@ def hear(server: "Server", agent: bytes, message: Any) -> None:
     if isinstance(message, m.Hello):
         server.link.said_hello(agent, message.pid)
         server.comm.agent_said_hello(message)
-        server.prefetched.lost()
+        server.prefetched.said_hello(is_of_our_release=message.version == server.facts.version)
         server.pending.is_agent_new = True  # it is told in `act`: this tick's changes are not committed yet
     else:
         _HEARERS[type(message)](server, message)

@@ -100,7 +100,8 @@ class Server:
         try:
             self._commit(meta)
         except JournalError as error:
-            for reply_to, _ in self._replies:
+            held = [reply_to for reply_to, _ in self._replies]
+            for reply_to in held + [request.reply_to for request in self.prefetched.unanswered()]:
                 self.comm.reply(reply_to, codec.encode_error(error))
             raise
         act(self)
@@ -115,7 +116,8 @@ class Server:
     @property
     def is_done(self) -> bool:
         """Whether the server was asked to stop and may."""
-        return self.stop_asked and not (self.kill_asked and self.world.jobs)
+        is_busy = self.prefetched.is_any_waiting or (self.kill_asked and self.world.jobs)
+        return self.stop_asked and not is_busy
 
     @property
     def wake_at_s(self) -> float | None:

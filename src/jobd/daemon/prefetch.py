@@ -5,6 +5,7 @@ server means the same. What would change a waiting job, or what may run, is done
 (Recalled): so nobody is told that a job is held, changed or cancelled which is just being started.
 """
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from jobd.core.events import Ended
@@ -53,6 +54,7 @@ class Prefetched:
         self._is_recalling = False  # all, and the requests wait for the answer
         self._waiting: list[Request] = []
         self._answer_by_s = 0.0
+        self._is_able = False  # the agent: it knows these messages, and answers
 
     # ---- taking back
     def must_wait(self, server: "Server", verb: str, request: Any, item: Request) -> bool:
@@ -70,6 +72,8 @@ class Prefetched:
 
     def recalled(self, number: int) -> None:
         """The agent has answered, and so all that it was sent before has begun or never will."""
+        if number == self._number:
+            self._is_able = True
         if not self._answered < number <= self._number:
             return
         self._answered = number
@@ -85,9 +89,14 @@ class Prefetched:
         """Whether the present agent was sent that attempt, just as it is to run."""
         return self._sent.get(job_id) == attempt
 
+    def said_hello(self, *, is_of_our_release: bool) -> None:
+        """The agent is there (again), and has nothing. One of another release may not know what a Prefetch is."""
+        self.lost()
+        self._is_able = is_of_our_release
+
     def lost(self) -> None:
-        """The agent is gone, or another; or it says nothing."""
-        self._is_recalling = False
+        """The agent is gone, or says nothing: until one is heard it is sent nothing more."""
+        self._is_able = self._is_recalling = False
         self._answered = self._number
         self._sent.clear()
 
@@ -97,8 +106,17 @@ class Prefetched:
             self.lost()
         if self._is_recalling or not self._waiting:
             return []
+        return self.unanswered()
+
+    def unanswered(self) -> list[Request]:
+        """Take out the requests that wait."""
         waiting, self._waiting = self._waiting, []
         return waiting
+
+    @property
+    def is_any_waiting(self) -> bool:
+        """Whether a request waits."""
+        return bool(self._waiting)
 
     @property
     def wake_at_s(self) -> float | None:
@@ -118,17 +136,18 @@ class Prefetched:
         if not self._sent and (self._average_s > self.short_s or server.config.journal_sync == "full"):
             return  # who wants to find each start after a power cut does not let one be told after it has begun
         jobs = server.world.jobs
-        for job_id in list(self._sent):
+        for job_id, attempt in list(self._sent.items()):
             job = jobs.get(job_id)
-            if job is None or not job.is_waiting:
+            if job is None or not job.is_waiting or job.attempt + 1 != attempt:
                 del self._sent[job_id]
-        if self._is_recalling or server.link.agent is None:
+        if self._is_recalling or not self._is_able or server.link.agent is None:
             return
         wanted = {}
         if self._average_s <= self.short_s and not server.kill_asked and not server.stop_asked:
             count = min(AHEAD_MAX, AHEAD * len(server.world.holding))
             wanted = {job.job_id: job for job in next_up(server.world, count)}
-        back = [[job_id, attempt] for job_id, attempt in self._sent.items() if job_id not in wanted]
+        in_order = self._in_order(list(wanted))
+        back = [[job_id, attempt] for job_id, attempt in self._sent.items() if job_id not in in_order]
         if back:
             self._recall(server, back)
             for job_id, _ in back:
@@ -140,3 +159,10 @@ class Prefetched:
                 server.link.say(
                     b.Prefetch(prefetched_launch_of(job, server.world, server.config, server.facts))
                 )
+
+    def _in_order(self, wanted: list[int]) -> set[int]:
+        """What the agent has of these and may keep: it begins them as it got them, so nothing that is sent now may go before."""
+        wanted_set = set(wanted)
+        kept = [job_id for job_id in self._sent if job_id in wanted_set]
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(kept, wanted, strict=False))
+        return {job_id for job_id, _ in same}
