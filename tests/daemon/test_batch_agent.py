@@ -209,7 +209,7 @@ def test_children_of_a_batch_job_are_known_by_its_process_and_end_with_it(house:
     assert child.parent_id == 1 and rows(house)[1].state == "SUSPENDED"
     house.tick(agent(b.Over(1, 1, "a", 0, None, "self")))
     assert {number: row.state for number, row in rows(house).items()} == {1: "COMPLETING", 2: "COMPLETING"}
-    assert m.Kill(2, 5.0, 0, "c") in said(house, m.Kill)
+    assert m.Kill(2, 5.0, 0, "c", "parent ended") in said(house, m.Kill)
 
 
 def test_a_failed_job_is_tried_again_as_often_as_it_wants(house: House) -> None:
@@ -245,7 +245,7 @@ def test_an_agent_that_comes_is_told_of_all_that_run_and_are_ending(house: House
     house.tick(b.Cancel(target(1)))
     house.tick(HELLO)
     assert [found.job_id for found in said(house, b.Launch)] == [2]
-    assert said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a")]
+    assert said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a", "deleted")]
 
 
 STORY = ("submit", "hello", "launched", "over", "left")
@@ -323,6 +323,6 @@ def test_a_launch_without_its_blob_ends_as_a_failure_to_start(house: House) -> N
     started(house)
     house.journal._writer.execute("DELETE FROM blobs WHERE key = ?", (SCRIPT.key,))
     house.tick(agent(b.Want([SCRIPT.key, ENVIRONMENT.key])))
-    assert said(house, b.Blob)[-1] == ENVIRONMENT and said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a")]
+    assert said(house, b.Blob)[-1] == ENVIRONMENT and said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a", "launch")]
     house.tick(agent(left_of(1, 1, "", None, None, cause="start unknown")))
     assert over(house, 1).state == "FAILED" and "not kept any more" in over(house, 1).reason

@@ -36,7 +36,7 @@ def test_a_running_job_that_is_cancelled_is_killed_by_its_attempt(house: House) 
     house.tick(HELLO)
     batch_id_range(house)
     house.tick(b.Cancel(target(1)))
-    assert said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a")]
+    assert said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a", "deleted")]
     house.tick(left(house, 1, None, 15))
     assert (over(house, 1).state, over(house, 1).signal) == ("CANCELLED", 15)
 
@@ -240,7 +240,7 @@ def test_a_requeued_job_is_ended_and_runs_again_under_its_number(house: House) -
     house.tick(HELLO)
     batch_id_range(house)
     (answer,) = house.tick(control("requeue", 1))
-    assert answer.job_ids == [1] and said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a")]
+    assert answer.job_ids == [1] and said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a", "requeued")]
     said(house, b.Launch)
     house.tick(left(house, 1, None, 15))
     (again,) = said(house, b.Launch)
@@ -264,6 +264,60 @@ def test_a_job_may_be_held_after_it_is_requeued(house: House) -> None:
     house.journal.close()
     house.start()
     assert rows(house)[1].reason_code == "JobHeldUser"
+
+
+def test_a_job_that_has_just_ended_is_queued_again_under_its_number(house: House) -> None:
+    house.tick(HELLO)
+    batch_id_range(house)
+    house.tick(left(house, 1, 3))
+    assert over(house, 1).state == "FAILED"
+    said(house, b.Launch)
+    (answer,) = house.tick(control("requeue", 1))
+    assert answer.job_ids == [1] and not answer.refused
+    (again,) = said(house, b.Launch)
+    assert (again.job_id, again.attempt) == (1, 2) and states(house) == {1: "RUNNING"}
+    house.journal.close()
+    house.start()
+    assert house.world.jobs[1].attempt == 2 and house.world.next_job_id == 2
+    house.tick(left(house, 1, 0))
+    assert over(house, 1).state == "COMPLETED"
+
+
+def test_a_job_is_queued_again_in_the_very_tick_of_its_end(house: House) -> None:
+    batch_id_range(house)
+    (answer,) = house.tick(left(house, 1, 0), control("requeue", 1, is_held_after=True))
+    assert answer.job_ids == [1]
+    assert rows(house)[1].reason_code == "JobHeldUser" and rows(house)[1].batch.attempt == 1
+
+
+def test_an_element_that_is_over_is_queued_again_alone(house: House) -> None:
+    batch_id_range(house, array=[[0, 1, 1]])
+    numbers = {row.batch.array_index: number for number, row in rows(house).items()}
+    house.tick(left(house, numbers[0], 1), left(house, numbers[1], 0))
+    (answer,) = house.tick(control("requeue", "1_1", "1_7"))
+    assert answer.job_ids == [numbers[1]] and refused(answer) == [("1_7", "NoSuchJob")]
+    assert list(states(house)) == [numbers[1]]
+    house.tick(left(house, numbers[1], 0))
+    assert not house.world.jobs and not house.world.arrays
+
+
+@pytest.mark.parametrize("more", [{"is_requeueable": False}, {"nb_proc": 2}])
+def test_what_ended_and_must_not_run_again_does_not(house: House, more: dict[str, Any]) -> None:
+    batch_id_range(house, **more)
+    house.tick(left(house, 1, 0))
+    house.tick(m.SetLimits(1, 1))
+    (answer,) = house.tick(control("requeue", 1))
+    assert len(answer.refused) == 1 and not house.world.jobs
+
+
+def test_what_ended_long_ago_or_never_ran_stays_over(house: House) -> None:
+    batch_id_range(house)
+    house.tick(left(house, 1, 0))
+    batch_id_range(house, "b", is_held=True)
+    house.tick(b.Cancel(target(2)))
+    house.seconds += house.server.config.min_job_age_s + 1
+    (answer,) = house.tick(control("requeue", 1, 2))
+    assert len(answer.refused) == 2 and not house.world.jobs
 
 
 # ---- suspend and resume

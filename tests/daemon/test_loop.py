@@ -167,7 +167,7 @@ def test_an_agent_that_comes_is_told_all_that_it_should_know(house: House) -> No
     house.tick(HELLO)
     watch, kill = house.ear.told
     assert [(job.job_id, job.token) for job in watch.jobs] == [(1, "a"), (2, "b")]
-    assert kill == m.Kill(1, 5.0, 0, "a")
+    assert kill == m.Kill(1, 5.0, 0, "a", "deleted")
 
 
 def test_an_agent_that_tells_of_a_job_long_over_is_told_to_forget_it(house: House) -> None:
