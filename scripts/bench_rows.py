@@ -36,6 +36,7 @@ class Size(NamedTuple):
     history: int  # finished jobs in the journal
     history_jobs: int  # that run with each journal in one turn
     history_turns: int
+    submitit_array: int  # elements
 
 
 FULL = Size(
@@ -56,6 +57,7 @@ FULL = Size(
     history=1_000_000,
     history_jobs=300,
     history_turns=9,
+    submitit_array=200,
 )
 QUICK = Size(
     runs=15,
@@ -75,6 +77,7 @@ QUICK = Size(
     history=50_000,
     history_jobs=100,
     history_turns=3,
+    submitit_array=40,
 )
 
 

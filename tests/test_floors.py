@@ -159,7 +159,12 @@ def test_only_apply_makes_a_phase() -> None:
                 assert name in allowed or not is_phase, f"{name}:{node.lineno}: makes a {node.func.id}"
 
 
-@pytest.mark.parametrize("module", ["jobd.cli.salloc", "jobd.cli.sbatch", "jobd.client", "jobd.wire.codec"])
+STARTED_OFTEN = ("salloc", "sbatch", "srun", "slurm_names", "squeue", "scancel", "sacct", "scontrol", "sinfo")
+
+
+@pytest.mark.parametrize(
+    "module", ["jobd.client", "jobd.wire.codec", *(f"jobd.cli.{name}" for name in STARTED_OFTEN)]
+)
 def test_a_client_starts_without_what_is_heavy(module: str) -> None:
     code = f"import sys, {module}; print(' '.join(sys.modules))"
     done = subprocess.run(

@@ -54,6 +54,18 @@ class UsageError(JobdError):
     exit_code = EXIT_USAGE
 
 
+class BadOption(UsageError):
+    """A command line with an option that is none, or lacks its value."""
+
+    def __init__(self, text: str, slurm: str = "") -> None:
+        """
+        Args:
+            slurm: what getopt(3), and with it every program of Slurm, says.
+        """
+        super().__init__(text)
+        self.slurm = slurm or text
+
+
 class WireError(UsageError):
     """Bytes that are no message of ours."""
 
@@ -88,6 +100,7 @@ _BY_NAME = {
         Stopping,
         TooManyJobs,
         UsageError,
+        BadOption,
         WireError,
         ConfigError,
         PathError,

@@ -323,6 +323,8 @@ def test_a_launch_without_its_blob_ends_as_a_failure_to_start(house: House) -> N
     started(house)
     house.journal._writer.execute("DELETE FROM blobs WHERE key = ?", (SCRIPT.key,))
     house.tick(agent(b.Want([SCRIPT.key, ENVIRONMENT.key])))
-    assert said(house, b.Blob)[-1] == ENVIRONMENT and said(house, m.Kill) == [m.Kill(1, 5.0, 1, "a", "launch")]
+    assert said(house, b.Blob)[-1] == ENVIRONMENT and said(house, m.Kill) == [
+        m.Kill(1, 5.0, 1, "a", "launch")
+    ]
     house.tick(agent(left_of(1, 1, "", None, None, cause="start unknown")))
     assert over(house, 1).state == "FAILED" and "not kept any more" in over(house, 1).reason

@@ -203,7 +203,10 @@ def test_only_blobs_that_a_job_names_are_kept(house: House) -> None:
 
 def test_a_test_checks_and_queues_nothing(house: House) -> None:
     (accepted,) = house.tick(batch()._replace(is_test=True))
-    assert accepted.job_ids == [house.server.world.next_job_id] and accepted.expected_start_at == house.server.now.wall_s
+    assert (
+        accepted.job_ids == [house.server.world.next_job_id]
+        and accepted.expected_start_at == house.server.now.wall_s
+    )
     assert not house.world.jobs and not house.journal.has_blobs([SCRIPT.key])
     (refused,) = house.tick(batch(nb_proc=9)._replace(is_test=True))
     assert isinstance(refused, TooManyProcs)

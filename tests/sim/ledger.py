@@ -37,6 +37,7 @@ class Part(NamedTuple):
     started_at: float | None = None  # for the first time
     ended_at: float | None = None
     is_success: bool = False
+    is_reopened: bool = False  # it was over, and then queued again
 
 
 class Known:
@@ -55,6 +56,7 @@ class Known:
         self.own_failures = 0  # that made it wait again
         self.reboots = 0  # of the machine, at its start
         self.is_renamed = False
+        self.reopenings = 0  # after it was over
 
     @property
     def age(self) -> int:
@@ -98,6 +100,8 @@ class Ledger:
                 started.append(job)
             elif isinstance(event, e.Requeued):
                 self._requeued(event, job)
+            elif isinstance(event, e.Reopened):
+                self._reopened(job)
             elif isinstance(event, e.Ended):
                 self._ended(event, job)
             elif isinstance(event, e.Changed) and job.spec.name != self.jobs[job.job_id].name:
@@ -141,7 +145,8 @@ class Ledger:
         promise(known.state == "waiting", f"job {job.job_id} was started while {known.state}")
         promise(job.attempt == known.attempt + 1, f"job {job.job_id}: attempt {job.attempt}")
         promise(job.tasks is None, f"array {job.job_id} was started whole")
-        promise(job.job_id not in self.cancelled, f"job {job.job_id} was started after it was cancelled")
+        is_cancelled = job.job_id in self.cancelled and not known.reopenings
+        promise(not is_cancelled, f"job {job.job_id} was started after it was cancelled")
         known.state, known.attempt, known.reboots = "running", job.attempt, self.sim.reboots
         batch = job.spec.batch
         if batch is not None:
@@ -167,10 +172,23 @@ class Ledger:
     def _part(self, known: Known, **news: object) -> None:
         key = (known.job_id, None) if known.array_index is None else (known.array_id or 0, known.array_index)
         part = self.parts.get(key, Part())
+        if part.is_reopened:
+            return
         if "started_at" in news and part.started_at is not None:
             return
         promise(part.ended_at is None, f"{key} has had its end")
         self.parts[key] = part._replace(**news)
+
+    def _reopened(self, job: Job) -> None:
+        """What others have made of its first end stays; what they make of a later one cannot be foretold from here."""
+        known = self.jobs[job.job_id]
+        promise(known.state == "over" and known.is_batch, f"job {job.job_id} was queued again")
+        promise(job.attempt == known.attempt > 0, f"job {job.job_id} is back with attempt {job.attempt}")
+        known.state = "waiting"
+        known.reopenings += 1
+        self.living[job.job_id] = known
+        key = (job.job_id, None) if known.array_index is None else (known.array_id or 0, known.array_index)
+        self.parts[key] = self.parts.get(key, Part())._replace(is_reopened=True)
 
     def _requeued(self, event: e.Requeued, job: Job) -> None:
         known = self.jobs[job.job_id]
@@ -319,13 +337,13 @@ class Ledger:
             older = [
                 one
                 for one in self.living.values()
-                if one.age < known.age and one.name == known.name and one.is_batch
+                if one.age < known.age and one.name == known.name and one.is_batch and not one.reopenings
             ]
             if known.is_renamed or any(one.is_renamed for one in self.jobs.values()):
                 return None
             return not older
         parts = self._parts(term, known)
-        if self._is_cleaned(parts):
+        if self._is_cleaned(parts) or any(part.is_reopened for part in parts):
             return None
         if term.kind == "after":
             begun = [part.started_at if part.started_at is not None else part.ended_at for part in parts]
@@ -348,7 +366,7 @@ class Ledger:
         if term.kind == "singleton":
             return False
         parts = self._parts(term, known)
-        if self._is_cleaned(parts):
+        if self._is_cleaned(parts) or any(part.is_reopened for part in parts):
             return True
         has_failed = any(part.ended_at is not None and not part.is_success for part in parts)
         all_well = all(part.ended_at is not None and part.is_success for part in parts)

@@ -156,8 +156,12 @@ CONTROLS = (
     ("release", "waiting"),
     ("requeue", "running"),
     ("requeue", "running"),
+    ("requeue", "over"),
+    ("requeue", "over"),
     ("suspend", "running"),
     ("suspend", "running"),
+    ("suspend", "running"),
+    ("resume", "running"),
     ("resume", "running"),
 )
 
@@ -173,7 +177,7 @@ def target_of(sim: "Simulation", state: str = "") -> b.Target:
         return b.Target(states=[rng.choice(("PENDING", "RUNNING", "SUSPENDED", "COMPLETING"))])
     living = [
         job_id
-        for job_id, known in sim.ledger.living.items()
+        for job_id, known in (sim.ledger.jobs if state == "over" else sim.ledger.living).items()
         if known.is_batch and known.state in (state or known.state)
     ]
     named = []

@@ -20,7 +20,7 @@ HISTORIES_MIN = 100  # of a part, from which on it must have seen all that may h
 SEEN = {
     *(f"ended {cause.value}" for cause in Cause if cause is not Cause.REQUEUED),
     *(f"requeued {cause.value}" for cause in (Cause.SELF, Cause.REBOOT, Cause.REQUEUED)),
-    *("submitted", "split", "started", "launched", "changed", "completed"),
+    *("submitted", "split", "started", "launched", "changed", "completed", "reopened"),
     *("suspended", "resumed", "paused", "unpaused", "limitsset"),
 }
 

@@ -20,7 +20,8 @@ def words(text: str) -> list[list[str]]:
         ("#SBATCH\t--exclude\tvm", ["--exclude", "vm"]),
         ("#SBATCH --job-name            v", ["--job-name", "v"]),
         ("#SBATCH -J 'a b'\"c d\"", ["-J", "a bc d"]),
-        ("#SBATCH -J a\\ b", ["-J", "a b"]),
+        ("#SBATCH -J a\\ b", ["-J", "a", "b"]),  # of blanks only quotes make no end
+        ('#SBATCH -J "a\\ b"', ["-J", "a b"]),
         ("#SBATCH -J \"a\\\"b\"", ["-J", 'a"b']),
         ("#SBATCH -J ''", ["-J", ""]),
         ("#SBATCH -n 1 # how many", ["-n", "1"]),

@@ -91,3 +91,35 @@ def test_the_help_has_four_names_a_line() -> None:
 def test_a_cell_is_as_wide_as_asked(name: str, width: int, value: str, is_left: bool) -> None:
     (field,) = fields.parse(f"{name}%{'-' if is_left else ''}{width}")
     assert len(field.laid_out(value)) == width
+
+
+# ---- Slurm's own reading
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("jobid%5,state%-20", "JobID State                \n"),
+        ("jobid%,state", "      State \n"),
+        ("jobid%0,state%0", "  \n"),
+        ("jobid%5x", "JobID \n"),
+        ("j", "JobID        \n"),
+        ("", "\n"),
+        (",,jobid,,", "JobID        \n"),
+        ("jobid, state", "JobID             State \n"),
+    ],
+)
+def test_a_list_is_read_as_slurm_reads_it(text: str, header: str) -> None:
+    assert Layout(fields.parse_exactly(text)).header().splitlines(keepends=True)[0] == header
+
+
+@pytest.mark.parametrize("text", ["Bogus", "jobid state", "jobid,Bogus"])
+def test_what_slurm_does_not_know_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="Invalid field requested: "):
+        fields.parse_exactly(text)
+
+
+def test_the_beginning_of_all_is_all() -> None:
+    assert [field.name for field in fields.parse_exactly("a")] == list(fields.WIDTHS)
+
+
+def test_an_empty_delimiter_is_one() -> None:
+    assert Layout(fields.parse("JobID,State"), "").line(["1", "FAILED"]) == "1FAILED\n"

@@ -113,3 +113,36 @@ def test_all_letters_stand_between_bars() -> None:
 )
 def test_every_letter_has_a_column(letters: dict[str, str], columns: dict[str, str]) -> None:
     assert set(letters.values()) <= set(columns)
+
+
+# ---- as Slurm itself reads them
+def test_what_is_no_letter_stands_in_the_line_as_it_was_written() -> None:
+    fields, unknown = formats.read("a %i %? %-5j|%%%.3j%", JOB_LETTERS, JOB_COLUMNS)
+    assert unknown == ["?", "-"]
+    assert formats.header(fields) == "a JOBID %? %-5j|NAM"
+    assert formats.line(fields, lambda name: name.upper()) == "a JOBARRAYID %? %-5j|NAM"
+
+
+def test_a_name_that_is_none_is_left_out() -> None:
+    fields, unknown = formats.read_names(
+        "name:6x,bogus,NAME ,jobid:0,gres:.4", JOB_COLUMNS, {"gres": "tres-per-node"}
+    )
+    assert unknown == ["bogus", "NAME "]
+    assert (
+        formats.line(fields, lambda name: {"name": "held", "jobid": "12"}.get(name, "N/A")) == "held  x12 N/A"
+    )
+
+
+def test_what_is_not_cut_is_cut_in_the_header_and_to_the_left() -> None:
+    fields = [field._replace(is_cut=False) for field in formats.read("%.3l|%3l", JOB_LETTERS, JOB_COLUMNS)[0]]
+    assert formats.header(fields) == "TIM|TIM"
+    assert formats.line(fields, lambda _: "10:00") == "10:00|10:"
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    try:
+        fields, _ = formats.read(text, JOB_LETTERS, JOB_COLUMNS)
+    except UsageError:
+        return  # a width beyond all reason
+    assert isinstance(formats.line(fields, lambda name: name), str)

@@ -52,3 +52,12 @@ def test_the_machine_is_idle_mixed_allocated_or_drained(
 ) -> None:
     state = states.node_state(used, nb_proc)
     assert (state.compact, state.control) == (compact, control)
+
+
+def test_a_state_as_slurm_has_it_is_one_state() -> None:
+    assert states.as_slurm_has_it("pd") == states.as_slurm_has_it("PENDING") == {"PENDING"}
+    assert states.as_slurm_has_it("R") == {"RUNNING"}
+    assert states.as_slurm_has_it("CG") == {"COMPLETING"}
+    assert states.as_slurm_has_it("PR") == frozenset()
+    for word in ("W", "all", "bogus", "pend", " PD", ""):
+        assert states.as_slurm_has_it(word) is None

@@ -51,7 +51,7 @@ function _shtab_Sacct_using
 end
 
 set -g _shtab_Sacct_commands
-set -g _shtab_Sacct_opts_with_value --accounts --clusters --delimiter --endtime --format --jobs --name --ncpus --nodelist --partition --qos --starttime --state --timelimit-max --timelimit-min --uid --units --user --wckeys --whole-hetjob -A -E -I -K -M -N -S -W -j -k -o -q -r -s -u
+set -g _shtab_Sacct_opts_with_value --accounts --associations --clusters --delimiter --endtime --flags --format --gid --group --jobs --name --ncpus --nnodes --nodelist --partition --qos --starttime --state --timelimit-max --timelimit-min --uid --units --user --wckeys --whole-hetjob -A -E -F -I -K -M -N -S -W -g -i -j -k -o -q -r -s -u -x
 
 complete -c Sacct -e
 complete -c Sacct -f
@@ -68,6 +68,9 @@ complete -c Sacct -n _shtab_Sacct_using -s A -l accounts -x -d 'of these account
 complete -c Sacct -n _shtab_Sacct_using -s q -l qos -x -d 'of these qualities of service'
 complete -c Sacct -n _shtab_Sacct_using -s W -l wckeys -x -d 'with these keys'
 complete -c Sacct -n _shtab_Sacct_using -s N -l nodelist -x -d 'that ran on these nodes'
+complete -c Sacct -n _shtab_Sacct_using -s g -l gid -x -d 'of users of these groups'
+complete -c Sacct -n _shtab_Sacct_using -l group -x -d 'the same as --gid'
+complete -c Sacct -n _shtab_Sacct_using -s i -l nnodes -x -d 'that asked for so many nodes; each has one'
 complete -c Sacct -n _shtab_Sacct_using -s I -l ncpus -x -d 'that asked for so many procs'
 complete -c Sacct -n _shtab_Sacct_using -s k -l timelimit-min -x -d 'with this time limit, or with at least it'
 complete -c Sacct -n _shtab_Sacct_using -s K -l timelimit-max -x -d 'with -k: with at most this time limit'
@@ -84,15 +87,19 @@ complete -c Sacct -n _shtab_Sacct_using -l units -x -d 'sizes in this unit, one 
 complete -c Sacct -n _shtab_Sacct_using -l noconvert -d 'sizes in the units in which they are kept'
 complete -c Sacct -n _shtab_Sacct_using -s T -l truncate -d 'no time before or after the window'
 complete -c Sacct -n _shtab_Sacct_using -l json -d 'as one JSON document'
+complete -c Sacct -n _shtab_Sacct_using -s B -l batch-script -d 'the batch scripts of the jobs'
 complete -c Sacct -n _shtab_Sacct_using -s a -l allusers -d 'of all users: there is one'
 complete -c Sacct -n _shtab_Sacct_using -s M -l clusters -x -d 'of these clusters: there is one'
 complete -c Sacct -n _shtab_Sacct_using -s L -l allclusters -d 'of all clusters: there is one'
 complete -c Sacct -n _shtab_Sacct_using -l local -d 'of this cluster'
 complete -c Sacct -n _shtab_Sacct_using -l federation -d 'of all clusters: there is one'
 complete -c Sacct -n _shtab_Sacct_using -s D -l duplicates -d 'earlier jobs of the same number: there are none'
+complete -c Sacct -n _shtab_Sacct_using -s x -l associations -x -d 'there is one of each user'
+complete -c Sacct -n _shtab_Sacct_using -s F -l flags -x -d 'how it was scheduled is not kept'
 complete -c Sacct -n _shtab_Sacct_using -s c -l completion -d 'from another store: there is one'
 complete -c Sacct -n _shtab_Sacct_using -l whole-hetjob -x -d 'there are no such jobs'
 complete -c Sacct -n _shtab_Sacct_using -l use-local-uid -d 'that is so anyway'
 complete -c Sacct -n _shtab_Sacct_using -s v -l verbose -d 'nothing more to tell'
+complete -c Sacct -n _shtab_Sacct_using -l usage -d 'show how it is called and leave'
 complete -c Sacct -n _shtab_Sacct_using -l help -d 'show this and leave'
 complete -c Sacct -n _shtab_Sacct_using -s V -l version -d 'show program'"'"'s version number and exit'

@@ -51,7 +51,7 @@ function _shtab_jobctl_using
 end
 
 set -g _shtab_jobctl_commands set-nb-proc set-nb-proc-max up down status log wait rerun clean hold release requeue suspend resume config install-units slurm-names completion squeue sdelete sserver salloc sbatch srun scancel scontrol sacct sinfo seff
-set -g _shtab_jobctl_opts_with_value --Format --accel-bind --account --accounts --acctg-freq --array --batch --bb --bbf --bcast --bcast-exclude --begin --chdir --cluster-constraint --clusters --comment --compress --constraint --container --container-id --core-spec --cores-per-socket --cpu-bind --cpu-freq --cpus-per-gpu --cpus-per-task --deadline --delay-boot --delimiter --dependency --distribution --endtime --epilog --error --exclude --exclusive --export --export-file --extra --extra-node-info --format --from --get-user-env --gid --gid-map --gpu-bind --gpu-freq --gpus --gpus-per-node --gpus-per-socket --gpus-per-task --gres --gres-flags --hint --immediate --input --iterate --job-name --jobid --jobs --kill-on-bad-exit --kill-on-invalid-dep --licenses --limit --lines --mail-type --mail-user --mcs-label --mem --mem-bind --mem-per-cpu --mem-per-gpu --mincpus --mpi --msg-timeout --name --nb-proc --ncpus --network --nice --no-kill --nodefile --nodelist --nodes --ntasks --ntasks-per-core --ntasks-per-gpu --ntasks-per-node --ntasks-per-socket --older --on-kill --open-mode --output --partition --power --prefer --priority --profile --prolog --propagate --pty --qos --reservation --resv-ports --retries --retry-delay --retry-on --segment --send-libs --sibling --signal --since --slurmd-debug --sockets-per-node --sort --starttime --state --states --steps --switches --task-epilog --task-prolog --thread-spec --threads --threads-per-core --time --time-min --timelimit-max --timelimit-min --tmp --tres-bind --tres-per-task --type --uid --units --user --users --wait --wait-all-nodes --wckey --wckeys --whole-hetjob --wrap --x11 -A -B -C -D -E -F -G -I -J -K -L -M -N -O -R -S -T -W -a -b -c -d -e -i -j -k -m -n -o -p -q -r -s -t -u -w -x
+set -g _shtab_jobctl_opts_with_value --Format --accel-bind --account --accounts --acctg-freq --array --associations --batch --bb --bbf --bcast --bcast-exclude --begin --chdir --cluster-constraint --clusters --comment --compress --constraint --container --container-id --core-spec --cores-per-socket --cpu-bind --cpu-freq --cpus-per-gpu --cpus-per-task --deadline --delay-boot --delimiter --dependency --distribution --endtime --epilog --error --exclude --exclusive --export --export-file --extra --extra-node-info --flags --format --from --get-user-env --gid --gid-map --gpu-bind --gpu-freq --gpus --gpus-per-node --gpus-per-socket --gpus-per-task --gres --gres-flags --group --hint --immediate --input --iterate --job-name --jobid --jobs --kill-on-bad-exit --kill-on-invalid-dep --licenses --limit --lines --mail-type --mail-user --mcs-label --mem --mem-bind --mem-per-cpu --mem-per-gpu --mincpus --mpi --msg-timeout --name --nb-proc --ncpus --network --nice --nnodes --no-kill --nodefile --nodelist --nodes --ntasks --ntasks-per-core --ntasks-per-gpu --ntasks-per-node --ntasks-per-socket --older --on-kill --open-mode --output --partition --power --prefer --priority --profile --prolog --propagate --pty --qos --reservation --resv-ports --retries --retry-delay --retry-on --segment --send-libs --sibling --signal --since --slurmd-debug --sockets-per-node --sort --starttime --state --states --steps --switches --task-epilog --task-prolog --thread-spec --threads --threads-per-core --time --time-min --timelimit-max --timelimit-min --tmp --tres-bind --tres-per-task --type --uid --units --user --users --wait --wait-all-nodes --wckey --wckeys --whole-hetjob --wrap --x11 -A -B -C -D -E -F -G -I -J -K -L -M -N -O -R -S -T -W -a -b -c -d -e -g -i -j -k -m -n -o -p -q -r -s -t -u -w -x
 
 complete -c jobctl -e
 complete -c jobctl -f
@@ -470,6 +470,9 @@ complete -c jobctl -n '_shtab_jobctl_using sacct' -s A -l accounts -x -d 'of the
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s q -l qos -x -d 'of these qualities of service'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s W -l wckeys -x -d 'with these keys'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s N -l nodelist -x -d 'that ran on these nodes'
+complete -c jobctl -n '_shtab_jobctl_using sacct' -s g -l gid -x -d 'of users of these groups'
+complete -c jobctl -n '_shtab_jobctl_using sacct' -l group -x -d 'the same as --gid'
+complete -c jobctl -n '_shtab_jobctl_using sacct' -s i -l nnodes -x -d 'that asked for so many nodes; each has one'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s I -l ncpus -x -d 'that asked for so many procs'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s k -l timelimit-min -x -d 'with this time limit, or with at least it'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s K -l timelimit-max -x -d 'with -k: with at most this time limit'
@@ -486,16 +489,20 @@ complete -c jobctl -n '_shtab_jobctl_using sacct' -l units -x -d 'sizes in this 
 complete -c jobctl -n '_shtab_jobctl_using sacct' -l noconvert -d 'sizes in the units in which they are kept'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s T -l truncate -d 'no time before or after the window'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -l json -d 'as one JSON document'
+complete -c jobctl -n '_shtab_jobctl_using sacct' -s B -l batch-script -d 'the batch scripts of the jobs'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s a -l allusers -d 'of all users: there is one'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s M -l clusters -x -d 'of these clusters: there is one'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s L -l allclusters -d 'of all clusters: there is one'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -l local -d 'of this cluster'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -l federation -d 'of all clusters: there is one'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s D -l duplicates -d 'earlier jobs of the same number: there are none'
+complete -c jobctl -n '_shtab_jobctl_using sacct' -s x -l associations -x -d 'there is one of each user'
+complete -c jobctl -n '_shtab_jobctl_using sacct' -s F -l flags -x -d 'how it was scheduled is not kept'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s c -l completion -d 'from another store: there is one'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -l whole-hetjob -x -d 'there are no such jobs'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -l use-local-uid -d 'that is so anyway'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s v -l verbose -d 'nothing more to tell'
+complete -c jobctl -n '_shtab_jobctl_using sacct' -l usage -d 'show how it is called and leave'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -l help -d 'show this and leave'
 complete -c jobctl -n '_shtab_jobctl_using sacct' -s V -l version -d 'show program'"'"'s version number and exit'
 complete -c jobctl -n '_shtab_jobctl_using; and test $_shtab_jobctl_npos -eq 0' -a sinfo -d 'show the machine, as Sinfo does'

@@ -39,6 +39,7 @@ class Allocation:
         self._submit = submit
         self._is_talking = is_talking
         self._is_verbose = is_verbose
+        self._began_s = time.monotonic()  # to wait
         self.client = Client(deadline_s=120.0)
 
     def say_if_verbose(self, text: str) -> None:
@@ -66,7 +67,23 @@ class Allocation:
             grant = self._wait(grant)
         elif job.state not in GRANTED:
             self._refuse(job)
+        else:
+            self.say_granted(job, has_waited=False)
         return grant
+
+    # ---- what is said; sbatch's kin of Slurm say it in other words
+    def say_waiting(self, row: m.JobRow) -> None:
+        """It has to wait."""
+        self._say(f"job {row.job_id} waits for {plural(row.nb_proc, 'proc')}: {row.reason}")
+
+    def say_granted(self, row: m.JobRow, *, has_waited: bool) -> None:
+        """It runs."""
+        if has_waited:
+            self._say(f"job {row.job_id} runs, after {time.monotonic() - self._began_s:.0f} s")
+
+    def say_refused(self, row: m.JobRow) -> None:
+        """It was taken off the queue."""
+        say(f"{self._program}: job {row.job_id} does not run: {row.reason}")
 
     def _ask(self) -> None:
         try:
@@ -98,8 +115,8 @@ class Allocation:
     def _wait(self, grant: m.Grant) -> m.Grant:
         """Sleep until our job runs. The subscription itself makes the server tell how it stands, now and at each reconnection."""
         job = grant.job
-        began_s = time.monotonic()
-        self._say(f"job {job.job_id} waits for {plural(job.nb_proc, 'proc')}: {job.reason}")
+        self._began_s = time.monotonic()
+        self.say_waiting(job)
         events = Events(job_topic(job.job_id))
         has_gone = False
         while True:
@@ -121,14 +138,14 @@ class Allocation:
                     return self.granted()
                 if row.state in GRANTED:
                     events.close()
-                    self._say(f"job {job.job_id} runs, after {time.monotonic() - began_s:.0f} s")
+                    self.say_granted(row, has_waited=True)
                     return grant._replace(job=row)
                 if row.state != JobState.PENDING:
                     self._refuse(row)
 
     def _refuse(self, row: m.JobRow) -> NoReturn:
         """Our job was taken off the queue before it ran: say why, and leave."""
-        say(f"{self._program}: job {row.job_id} does not run: {row.reason}")
+        self.say_refused(row)
         sys.stderr.flush()
         os._exit(EXIT_REFUSED)
 

@@ -7,9 +7,10 @@ variable of the new job, so it does not go along; Slurm hands it on, and scripts
 import os
 from collections.abc import Mapping
 
+from jobd.cli import dialect
 from jobd.cli.batch_options import Chosen
-from jobd.cli.option_values import value
-from jobd.errors import UsageError
+from jobd.cli.option_values import is_appending, value
+from jobd.errors import Refused, UsageError
 from jobd.limits import ENVIRONMENT_BYTES_MAX
 from jobd.slurm.environment import without_job as without_job
 from jobd.slurm.options import Export, parse_export
@@ -42,12 +43,43 @@ def environment_of(chosen: Chosen, variables: Variables) -> bytes:
     own = without_job(variables)
     path = chosen.get("export-file")
     wanted = exported(export, own) if path is None else {**_slurm(own), **_login(), **_read(path)}
+    if (appending := value(chosen, "open-mode", is_appending)) is not None:
+        wanted[b"SLURM_OPEN_MODE"] = b"a" if appending else b"t"  # its steps do as the script does
+    if dialect.is_slurm:
+        wanted |= _said(chosen)
     data = pack_environment(wanted)
     if len(data) > ENVIRONMENT_BYTES_MAX:
         raise UsageError(
             f"an environment of {len(data)} bytes: at most {ENVIRONMENT_BYTES_MAX} (--export=NONE sends none)"
         )
     return data
+
+
+def _said(chosen: Chosen) -> Variables:
+    """What sbatch tells the job, and its steps, of its own options."""
+    found = {}
+    for name, variable in _TOLD.items():
+        if text := chosen.get(name):
+            found[variable] = text
+    if "overcommit" in chosen:
+        found["SLURM_OVERCOMMIT"] = "1"
+    if chosen.get("hint", "help") in ("compute_bound", "nomultithread"):
+        found["SLURM_THREADS_PER_CORE"] = "1"
+    export = chosen.get("export", "ALL")
+    if export != "ALL":
+        found["SLURM_EXPORT_ENV"] = export
+    if export != "ALL" or "get-user-env" in chosen:
+        found["SLURM_GET_USER_ENV"] = "1"
+    return {os.fsencode(name): os.fsencode(text) for name, text in found.items()}
+
+
+_TOLD = {
+    "acctg-freq": "SLURM_ACCTG_FREQ",
+    "dependency": "SLURM_JOB_DEPENDENCY",
+    "distribution": "SLURM_DISTRIBUTION",
+    "hint": "SLURM_HINT",
+    "threads-per-core": "SLURM_THREADS_PER_CORE",
+}
 
 
 def exported(export: Export, variables: Mapping[bytes, bytes]) -> Variables:
@@ -85,6 +117,11 @@ def _login() -> Variables:
 
 def _read(path: str) -> Variables:
     """The variables of a file (or an open descriptor, by its number)."""
-    with open(int(path) if path.isascii() and path.isdigit() else path, "rb", closefd=True) as file:
-        data = file.read(ENVIRONMENT_BYTES_MAX + 1)
+    try:
+        with open(int(path) if path.isascii() and path.isdigit() else path, "rb", closefd=True) as file:
+            data = file.read(ENVIRONMENT_BYTES_MAX + 1)
+    except OSError as error:
+        if dialect.is_slurm:
+            raise Refused(f"Could not open user environment file {path}") from error
+        raise
     return unpack_environment(data)

@@ -6,6 +6,7 @@ other things that one machine's job server does not have; each program says once
 
 from collections.abc import Iterable
 
+from jobd.cli import dialect
 from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Given, Option, Table
 
 SBATCH, SRUN, SALLOC = "s", "r", "a"
@@ -215,12 +216,21 @@ _IDLE_NAMES = frozenset(option.name for option in _ACCEPTED)
 
 
 def table_for(program: str, more: Iterable[Option] = ()) -> Table:
-    """The options of a program (its letter), and more of its own."""
-    return Table([*(option for option in OPTIONS if program in option.programs), *more])
+    """The options of a program (its letter), and more of its own; by Slurm's names just those that Slurm's has."""
+    found = [*(option for option in OPTIONS if program in option.programs), *more]
+    if dialect.is_slurm:
+        from jobd.cli import slurm_options
+
+        found = slurm_options.of(program, found)
+    return Table(found)
 
 
 def chosen_of(given: Iterable[Given], where: str = "") -> Chosen:
     """The options of a command line or directive."""
+    if dialect.is_slurm:
+        from jobd.cli import slurm_options
+
+        given = slurm_options.renamed(given)
     chosen = Chosen()
     for option, text in given:
         chosen.choose(option.name, text, where)

@@ -7,7 +7,8 @@ import os
 import sys
 from typing import NamedTuple
 
-from jobd.cli.batch_options import Chosen
+from jobd.cli import dialect
+from jobd.cli.batch_options import Chosen, chosen_of
 from jobd.cli.getopt import Table
 from jobd.errors import Refused, UsageError
 from jobd.limits import SCRIPT_BYTES_MAX
@@ -57,10 +58,13 @@ def from_file(name: str) -> Script:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no name of a file"
-        raise Refused(f"Unable to open file {name[:200]}: {reason}") from error
+        why = "" if dialect.is_slurm else f": {reason}"
+        raise Refused(f"Unable to open file {name[:200]}{why}") from error
     try:
         data = _all_of(number)
     except OSError as error:
+        if dialect.is_slurm:  # a folder
+            raise Refused("Batch script is empty!") from error
         raise Refused(f"Unable to read file {name[:200]}: {error.strerror}") from error
     finally:
         os.close(number)
@@ -93,24 +97,38 @@ def checked(data: bytes) -> bytes:
     Raises:
         Refused: they can not.
     """
+    lines = _complaint(data)
+    if lines and dialect.is_slurm:
+        from jobd.cli.submit_words import Wrong
+
+        raise Wrong(*lines)
+    if lines:
+        raise Refused(" ".join(line.replace(".  The", ". The") for line in lines))
+    return data
+
+
+def _complaint(data: bytes) -> tuple[str, ...]:
+    """Why these bytes are no batch script, in Slurm's lines; () if they are one."""
     if not data:
-        raise Refused("Batch script is empty!")
+        return ("Batch script is empty!",)
     if len(data) > SCRIPT_BYTES_MAX:
-        raise Refused(f"Batch script is larger than {SCRIPT_BYTES_MAX} bytes")
+        return (f"Batch script is larger than {SCRIPT_BYTES_MAX} bytes",)
     if not data.strip():
-        raise Refused("Batch script contains only whitespace!")
+        return ("Batch script contains only whitespace!",)
     if not data.startswith(b"#!"):
-        raise Refused(
-            "This does not look like a batch script. The first line must start with #! followed by the path to an interpreter. "
-            "For instance: #!/bin/sh"
+        return (
+            "This does not look like a batch script.  The first",
+            "line must start with #! followed by the path to an interpreter.",
+            "For instance: #!/bin/sh",
         )
     if b"\0" in data:
-        raise Refused("Batch script contains a NULL character '\\0'")
+        return ("The Slurm controller does not allow scripts that", "contain a NULL character '\\0'.")
     if b"\r\n" in data:
-        raise Refused(
-            "Batch script contains DOS line breaks (\\r\\n) instead of expected UNIX line breaks (\\n)"
+        return (
+            "Batch script contains DOS line breaks (\\r\\n)",
+            "instead of expected UNIX line breaks (\\n).",
         )
-    return data
+    return ()
 
 
 def options_of(script: Script, table: Table) -> Chosen:
@@ -119,6 +137,8 @@ def options_of(script: Script, table: Table) -> Chosen:
     Raises:
         UsageError: a line makes no sense.
     """
+    if dialect.is_slurm:
+        return _options_of_slurm(script, table)
     chosen = Chosen()
     try:
         lines = directives.read(script.data.decode("utf-8", "surrogateescape"))
@@ -136,4 +156,28 @@ def options_of(script: Script, table: Table) -> Chosen:
             if option.name in COMMAND_LINE_ONLY:
                 raise UsageError(f"{where}: --{option.name} belongs on the command line")
             chosen.choose(option.name, text, where)
+    return chosen
+
+
+def _options_of_slurm(script: Script, table: Table) -> Chosen:
+    """The same in Slurm's words."""
+    from jobd.cli.slurm_options import FORGOTTEN
+    from jobd.cli.submit_words import Wrong
+
+    chosen = Chosen()
+    text = script.data.decode("utf-8", "surrogateescape")
+    try:
+        lines = directives.read(text, is_strict=True)
+    except directives.UnmatchedQuote as error:
+        raise Wrong(fatal=f"{script.where}: {error.slurm}") from error
+    given = []
+    for _, words in lines:
+        parsed = table.parse(words)
+        if parsed.words:
+            raise Wrong(
+                f"Invalid directive found in batch script: {parsed.words[0]}", code=dialect.EXIT_OPTIONS
+            )
+        given += [option for option in parsed.given if option.option.name not in FORGOTTEN]
+    for name, value in chosen_of(given).items():
+        chosen.choose(name, value)
     return chosen

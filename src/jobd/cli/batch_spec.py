@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from jobd.cli import dialect
 from jobd.cli.batch_environment import Variables, caller_variables, environment_of
 from jobd.cli.batch_options import Chosen
 from jobd.cli.option_values import (
@@ -157,7 +158,8 @@ def _with_signal(chosen: Chosen, spec: BatchSpec) -> BatchSpec:
 
 
 def _with_array(chosen: Chosen, spec: BatchSpec) -> BatchSpec:
-    found = value(chosen, "array", slurm.parse_array)
+    is_empty = dialect.is_slurm and not chosen.get("array")
+    found = None if is_empty else value(chosen, "array", _array)
     if found is None:
         return spec
     # A limit that nothing reaches is none.
@@ -165,10 +167,19 @@ def _with_array(chosen: Chosen, spec: BatchSpec) -> BatchSpec:
     return spec._replace(array=[list(run) for run in found.indexes.runs], array_limit=limit)
 
 
+def _array(text: str) -> slurm.Array:
+    """--array; by Slurm's names %0 is no limit."""
+    return slurm.parse_array(text.removesuffix("%0") if dialect.is_slurm else text)
+
+
 def _labels(chosen: Chosen, wants: Asked, around: Surroundings) -> list[list[str]]:
     labels = [*wants.labels, ["submit_host", around.host], ["submit_line", around.submit_line]]
     if chosen.get("array"):
         labels.append(["array", chosen["array"][:LABEL_CHARS_MAX]])
+        # The server knows the indexes; how they were said is told to the job.
+        step = chosen["array"].partition(":")[2].partition("%")[0].partition(",")[0]
+        if step.isascii() and step.isdigit():
+            labels.append(["array_step", str(int(step))])
     return labels
 
 

@@ -151,12 +151,16 @@ def spawn(
 
 def run_command(words: list[str], grant: m.Grant, client: Client, *, say: Callable[[str], None]) -> int:
     """Run it to its end, tell the server, and end the same way: the exit code, or no return at all."""
-    running = _Running(grant, client, say)
-    end = running.run(words)
+    end = run_to_end(words, grant, client, say=say)
     if end.signal is not None:
         die_by(end.signal)
     assert end.exit_code is not None
     return end.exit_code
+
+
+def run_to_end(words: list[str], grant: m.Grant, client: Client, *, say: Callable[[str], None]) -> End:
+    """Run it to its end, and tell the server; how it ended."""
+    return _Running(grant, client, say).run(words)
 
 
 class _Running:

@@ -7,7 +7,7 @@ milliseconds to be made ready with a hundred options, which every submission wou
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from jobd.errors import UsageError
+from jobd.errors import BadOption
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +60,7 @@ class Table:
             is_mixed: options may stand behind other words too; else they end with the first such word.
 
         Raises:
-            UsageError: an option that is none, is ambiguous, lacks its value or may not have one.
+            BadOption: an option that is none, is ambiguous, lacks its value or may not have one.
         """
         given: list[Given] = []
         words: list[str] = []
@@ -83,20 +83,29 @@ class Table:
 
     def _long(self, word: str, following: str | None) -> tuple[list[Given], int]:
         name, sign, text = word[2:].partition("=")
-        option = self.named(name)
+        option = self.named(name, word[2:])
         if option.argument == NONE and sign:
-            raise UsageError(f"option --{option.name} takes no value: {word[:60]!r}")
+            raise BadOption(
+                f"option --{option.name} takes no value: {word[:60]!r}",
+                f"option '--{option.name}' doesn't allow an argument",
+            )
         if option.argument == REQUIRED and not sign:
             if following is None:
-                raise UsageError(f"option --{option.name} requires an argument")
+                raise BadOption(
+                    f"option --{option.name} requires an argument",
+                    f"option '--{option.name}' requires an argument",
+                )
             return [Given(option, following)], 1
         return [Given(option, text)], 0
 
-    def named(self, name: str) -> Option:
+    def named(self, name: str, word: str = "") -> Option:
         """The option of a long name, or of the beginning of one.
 
+        Args:
+            word: the name as it stands in the command line, with a value perhaps.
+
         Raises:
-            UsageError: there is none, or more than one.
+            BadOption: there is none, or more than one.
         """
         option = self.by_name.get(name)
         if option is not None:
@@ -104,9 +113,13 @@ class Table:
         found = [option for option in self.options if name and option.name.startswith(name)]
         if len(found) > 1:
             several = ", ".join(f"--{option.name}" for option in found[:6])
-            raise UsageError(f"option --{name} is ambiguous: {several}{', …' if len(found) > 6 else ''}")
+            possible = " ".join(sorted(f"'--{option.name}'" for option in found))
+            raise BadOption(
+                f"option --{name} is ambiguous: {several}{', …' if len(found) > 6 else ''}",
+                f"option '--{name}' is ambiguous; possibilities: {possible}",
+            )
         if not found:
-            raise UsageError(f"unrecognized option '--{name[:60]}'")
+            raise BadOption(f"unrecognized option '--{name[:60]}'", f"unrecognized option '--{word or name}'")
         return found[0]
 
     def _short(self, word: str, following: str | None) -> tuple[list[Given], int]:
@@ -114,7 +127,7 @@ class Table:
         for at in range(1, len(word)):
             option = self._by_short.get(word[at])
             if option is None:
-                raise UsageError(f"invalid option -- '{word[at]}'")
+                raise BadOption(f"invalid option -- '{word[at]}'")
             rest = word[at + 1 :]
             if option.argument == NONE:
                 given.append(Given(option, ""))
@@ -122,7 +135,7 @@ class Table:
             if rest or option.argument == OPTIONAL:
                 return [*given, Given(option, rest)], 0
             if following is None:
-                raise UsageError(f"option requires an argument -- '{word[at]}'")
+                raise BadOption(f"option requires an argument -- '{word[at]}'")
             return [*given, Given(option, following)], 1
         return given, 0
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from jobd import __version__
-from jobd.cli import jobctl_jobs, slurm_names
+from jobd.cli import jobctl_jobs, slurm_folder
 from jobd.cli.main import Parser, run
 from jobd.wire import messages as m
 
@@ -215,8 +215,8 @@ VERBS: dict[str, Verb] = {
     "install-units": Verb("put the systemd units in place", _units_flags, _install_units),
     "slurm-names": Verb(
         "make a folder of Slurm's own commands (sbatch, squeue, …), for tools written for Slurm",
-        slurm_names.add_arguments,
-        slurm_names.act,
+        slurm_folder.add_arguments,
+        slurm_folder.act,
     ),
     "completion": Verb("print the completions for a shell", _shell, _completion),
 }

@@ -3,7 +3,7 @@
 A column that asks for something which jobd does not have shows what Slurm shows where nothing of the kind was asked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jobd.cli import slurm_values as v
 from jobd.cli import tres
@@ -21,9 +21,10 @@ Value = Callable[[JobRow, float], str]
 PRIORITY_SPAN = 1 << 31  # Slurm's %p is between 0 and 1, and so is this, for our priorities of either sign
 
 
-def line_maker(fields: Format) -> Callable[[JobRow, float], str]:
+def line_maker(fields: Format, values: Mapping[str, Value] | None = None) -> Callable[[JobRow, float], str]:
     """What makes a job's line, safe to print, for 100,000 jobs at a time."""
-    columns = [(field, VALUES[field.name] if field.name else _nothing) for field in fields]
+    values = VALUES if values is None else values
+    columns = [(field, values[field.name] if field.name else _nothing) for field in fields]
 
     def line(row: JobRow, now_s: float) -> str:
         parts = []
@@ -84,12 +85,12 @@ def _pending_s(row: JobRow, now_s: float) -> str:
     return str(max(0, int(until_s - row.submitted_at)))
 
 
-def _asked(name: str) -> Value:
+def _asked(name: str, missing: str) -> Value:
     """A number that may not have been asked for."""
 
     def value(row: JobRow, _: float) -> str:
         asked = None if row.batch is None else getattr(row.batch, name)
-        return "N/A" if asked is None else str(asked)
+        return missing if asked is None else str(asked)
 
     return value
 
@@ -134,19 +135,17 @@ VALUES: dict[str, Value] = {
     "associd": lambda row, _: "0",
     "batchflag": lambda row, _: str(int(v.is_batch(row))),
     "batchhost": lambda row, _: v.nodes(row) or "n/a",
-    "boardspernode": lambda row, _: "N/A",
-    "burstbuffer": _nothing,
-    "burstbufferstate": _nothing,
+    "boardspernode": lambda row, _: "0",
     "cluster": lambda row, _: v.label(row, "cluster") or "local",
     "command": lambda row, _: _or_null(v.command_line(row)),
     "comment": _label("comment"),
     "contiguous": lambda row, _: "0",
     "cores": lambda row, _: "*",
     "corespec": lambda row, _: "N/A",
-    "cpus-per-task": _asked("cpus_per_task"),
+    "cpus-per-task": _asked("cpus_per_task", "1"),
     "cpus-per-tres": lambda row, _: "N/A",
     "deadline": lambda row, _: "N/A",
-    "delayboot": lambda row, _: "00:00:00",
+    "delayboot": lambda row, _: "0:00",
     "dependency": lambda row, _: _or_null(v.dependency(row)),
     "derivedec": lambda row, _: "0",
     "eligibletime": lambda row, _: _time(v.eligible_at(row)),
@@ -163,21 +162,20 @@ VALUES: dict[str, Value] = {
     "jobid": lambda row, _: str(row.job_id),
     "lastschedeval": lambda row, _: _time(row.started_at or row.submitted_at),
     "licenses": lambda row, _: _or_null(tres.licenses_text(row)),
-    "maxcpus": lambda row, _: "0",
-    "maxnodes": lambda row, _: "0",
-    "mcslabel": lambda row, _: "N/A",
+    "maxcpus": lambda row, _: str(row.nb_proc),
+    "maxnodes": lambda row, _: "1",
     "mem-per-tres": lambda row, _: "N/A",
     "mincpus": _min_cpus,
     "minmemory": _memory,
-    "mintime": lambda row, _: "N/A",
+    "mintime": lambda row, _: "0:00",
     "mintmpdisk": lambda row, _: "0",
     "name": lambda row, _: row.name,
     "nice": _nice,
     "nodelist": lambda row, _: v.nodes(row),
     "nodes": lambda row, _: v.nodes(row),
-    "ntperboard": lambda row, _: "N/A",
+    "ntperboard": lambda row, _: "0",
     "ntpercore": lambda row, _: "N/A",
-    "ntpernode": _asked("ntasks_per_node"),
+    "ntpernode": _asked("ntasks_per_node", "0"),
     "ntpersocket": lambda row, _: "N/A",
     "numcpus": lambda row, _: str(row.nb_proc),
     "numnodes": lambda row, _: "1",
@@ -188,6 +186,7 @@ VALUES: dict[str, Value] = {
     "partition": lambda row, _: v.partition(row),
     "pendingtime": _pending_s,
     "preempttime": lambda row, _: "N/A",
+    "profile": lambda row, _: "NotSet",
     "priority": lambda row, _: f"{0.5 + row.priority / PRIORITY_SPAN:.14f}",
     "prioritylong": lambda row, _: str(row.priority),
     "qos": lambda row, _: v.qos(row),
@@ -229,7 +228,7 @@ VALUES: dict[str, Value] = {
     "tres-per-task": lambda row, _: "N/A",
     "userid": lambda row, _: v.user_ids(row.user)[0],
     "username": lambda row, _: row.user,
-    "wait4switch": lambda row, _: "0",
+    "wait4switch": lambda row, _: "0:00",
     "wckey": _label("wckey"),
     "workdir": lambda row, _: row.cwd,
 }

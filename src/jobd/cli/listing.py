@@ -11,13 +11,14 @@ from typing import NamedTuple
 from jobd import __version__
 from jobd.cli import selection
 from jobd.cli import slurm_values as v
+from jobd.cli.dialect import Said
 from jobd.cli.getopt import Option, Table, fill_parser
 from jobd.cli.main import Parser as OneLineParser
 from jobd.client import Client
 from jobd.errors import UsageError
 from jobd.limits import IDS_MAX, PAGE_ROWS_MAX
 from jobd.wire import messages as m
-from jobd.wire.batch import JobId, ListSteps, StepPage, StepRow
+from jobd.wire.batch import AskNode, JobId, ListSteps, Node, StepPage, StepRow
 
 MIN_JOB_AGE_S = (
     300.0  # for so long a finished job is still shown where its state is asked for (min_job_age_s)
@@ -141,6 +142,29 @@ def user_name(word: str) -> str:
 def my_name() -> str:
     """My own name."""
     return user_name(str(os.getuid()))
+
+
+def cluster_name(client: Client) -> str:
+    """The name of this cluster."""
+    node: Node = client.request(AskNode())
+    return node.cluster
+
+
+def check_clusters(program: str, text: str, client: Client) -> str:
+    """The name of our cluster, which is the only one that may be asked for.
+
+    Raises:
+        Said: another one was.
+    """
+    cluster = cluster_name(client)
+    for name in text.split(","):
+        if name not in (cluster, "all", ""):
+            raise Said(
+                f"{program}: error: No cluster '{name}' known by database.",
+                f"{program}: error: '{name}' can't be reached now, or it is an invalid entry for --cluster.  "
+                "Use 'sacctmgr list clusters' to see available clusters.",
+            )
+    return cluster
 
 
 # ---- which jobs

@@ -44,6 +44,10 @@ def run(program: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] 
             sys.stdout.flush()
         return code
     except JobdError as error:
+        if (said := dialect.said(program, error)) is not None:
+            for line in said.lines_of(program):
+                say(line)
+            return said.code
         code = dialect.error_code(program, error.exit_code, is_usage=error.exit_code == EXIT_USAGE)
         return fail(program, str(error), code)
     except KeyboardInterrupt:

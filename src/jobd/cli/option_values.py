@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
+from jobd.cli import dialect
 from jobd.cli.batch_options import Chosen
-from jobd.errors import Refused, UsageError
+from jobd.errors import JobdError, Refused, UsageError
 from jobd.limits import LABEL_CHARS_MAX, NB_PROC_LIMIT, PRIORITY_LIMIT
 from jobd.slurm import options as slurm
 from jobd.slurm import sizes, times
@@ -55,6 +56,10 @@ def value(chosen: Chosen, name: str, parse: Callable[[str], Value]) -> Value | N
     try:
         return parse(text)
     except UsageError as error:
+        if dialect.is_slurm:
+            from jobd.cli import submit_words
+
+            raise submit_words.bad_value(name, text) from error
         where = chosen.wheres.get(name, "")
         raise UsageError(f"{where + ': ' if where else ''}--{name}: {error}") from error
 
@@ -72,6 +77,10 @@ def asked(chosen: Chosen, *, host: str, now_s: float, procs: Callable[[], int] =
         Refused: more than one node, or another.
     """
     _check_nodes(chosen, host)
+    if dialect.is_slurm:
+        from jobd.cli import slurm_checks
+
+        slurm_checks.check(chosen, now_s)
     gpus = _gpus(chosen)
     ntasks = value(chosen, "ntasks", slurm.parse_count)
     per_node = value(chosen, "ntasks-per-node", slurm.parse_count)
@@ -110,7 +119,7 @@ def asked(chosen: Chosen, *, host: str, now_s: float, procs: Callable[[], int] =
         _counted(chosen),
         is_exclusive,
         value(chosen, "time", times.parse_limit_s),
-        value(chosen, "priority", lambda text: slurm.parse_integer(text, bound=PRIORITY_LIMIT)),
+        value(chosen, "priority", _priority),
         value(chosen, "nice", _nice) or 0,
         # A time that has passed is no reason to wait.
         begin_at if begin_at is not None and begin_at > now_s else None,
@@ -120,6 +129,10 @@ def asked(chosen: Chosen, *, host: str, now_s: float, procs: Callable[[], int] =
 
 
 def _check_nodes(chosen: Chosen, host: str) -> None:
+    if dialect.is_slurm:
+        from jobd.cli import submit_words
+
+        submit_words.check_node(chosen, host)
     least, _ = value(chosen, "nodes", slurm.parse_nodes) or (1, 1)
     if least > 1:
         raise _unavailable(f"--nodes={chosen['nodes']}: there is one node here")
@@ -133,7 +146,11 @@ def _check_nodes(chosen: Chosen, host: str) -> None:
         raise _unavailable(f"--exclude={chosen['exclude'][:60]}: it is the only node here")
 
 
-def _unavailable(why: str) -> Refused:
+def _unavailable(why: str) -> JobdError:
+    if dialect.is_slurm:
+        from jobd.cli import submit_words
+
+        return submit_words.Wrong(failed=submit_words.NODES)
     return Refused(f"Batch job submission failed: Requested node configuration is not available ({why})")
 
 
@@ -181,7 +198,15 @@ def begin_of(text: str, now_s: float) -> float:
         raise UsageError(f"{text[:40]!r} is out of the range of time") from error
 
 
+def _priority(text: str) -> int:
+    if dialect.is_slurm and not text.lstrip("-").isdigit():
+        return PRIORITY_LIMIT if text.upper() == "TOP" else 0  # as Slurm: no error
+    return slurm.parse_integer(text, bound=PRIORITY_LIMIT)
+
+
 def _nice(text: str) -> int:
+    if dialect.is_slurm and text and not text.lstrip("+-").isdigit():
+        return 0  # as Slurm: no error
     return slurm.parse_integer(text, bound=slurm.NICE_MAX) if text else slurm.NICE_DEFAULT
 
 
@@ -238,6 +263,10 @@ def check_self(chosen: Chosen) -> None:
     for name, own in (("uid", _own_names), ("gid", _own_groups)):
         text = chosen.get(name)
         if text is not None and text not in own():
+            if dialect.is_slurm:
+                from jobd.cli import submit_words
+
+                raise submit_words.bad_value(name, text)
             raise UsageError(f"--{name}={text[:40]}: jobs are yours, and run as yourself")
 
 

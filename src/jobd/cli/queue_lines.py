@@ -90,10 +90,11 @@ def _part(word: str, now_s: float) -> _Part:
     name = JOB_LETTERS.get(word.lstrip("+-"))
     if name is None:
         raise UsageError(f"no field {word[:20]!r} to sort by (letters: {''.join(JOB_LETTERS)})")
-    return _Part(_key(name, now_s), word.startswith("-"))
+    return _Part(key_of(name, now_s), word.startswith("-"))
 
 
-def _key(name: str, now_s: float) -> Callable[[JobRow], object]:
+def key_of(name: str, now_s: float) -> Callable[[JobRow], object]:
+    """What a column is sorted by."""
     if name in ("jobarrayid", "arrayjobid", "arraytaskid"):
         return v.order
     if name in _NUMBERS:

@@ -10,7 +10,7 @@ from jobd.errors import NoSuchJob
 from jobd.limits import PAGE_ROWS_MAX
 from jobd.slurm.states import FINAL, LIVING
 from jobd.wire import messages as m
-from jobd.wire.batch import JobId
+from jobd.wire.batch import AskNode, JobId, Node
 
 FINISHED_ROWS = 100  # of the history, where no --limit is given
 
@@ -31,7 +31,7 @@ def batches(client: Client, options: Options, chosen: Filter) -> Iterator[tuple[
             return
     limit = options.natural("limit")
     left = (FINISHED_ROWS if limit is None else limit) if is_finished else 0
-    recent_s = None if is_finished or ids else time.time() - MIN_JOB_AGE_S
+    recent_s = None if is_finished or ids else time.time() - min_job_age_s(client)
     request = request_of(ids, None if states is None else states & FINAL)._replace(
         is_finished=True, since_s=recent_s
     )
@@ -54,6 +54,23 @@ def batches(client: Client, options: Options, chosen: Filter) -> Iterator[tuple[
 
 def _ends_before(rows: list[m.JobRow], at_s: float) -> bool:
     return any(row.ended_at is not None and row.ended_at < at_s for row in rows)
+
+
+def min_job_age_s(client: Client) -> float:
+    """For how long a finished job is still in the list."""
+    node: Node = client.request(AskNode())
+    return float(dict(node.settings).get("min_job_age_s", str(MIN_JOB_AGE_S)))
+
+
+def is_remembered(job_id: int) -> bool:
+    """Whether there is a job of that number, or an array, that lives or has not been over for long."""
+    client = Client()
+    request = request_of([job_id], None)._replace(rows_max=1)
+    if client.request(request).rows:
+        return True
+    since_s = time.time() - min_job_age_s(client)
+    page: m.JobPage = client.request(request._replace(is_finished=True, since_s=since_s))
+    return any(row.ended_at is not None and row.ended_at >= since_s for row in page.rows)
 
 
 def _place(row: m.JobRow) -> tuple[int, int, int, int]:

@@ -7,41 +7,24 @@ there are tools that look.
 
 import argparse
 import gc
-import math
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from jobd.cli import render, selection
+from jobd.cli import dialect, render
 from jobd.cli import slurm_values as v
-from jobd.cli.getopt import REQUIRED, Option, Table
-from jobd.cli.listing import (
-    Options,
-    is_answered,
-    once_each,
-    parser_of,
-    rows_of,
-    steps_of,
-    user_name,
-)
+from jobd.cli.getopt import OPTIONAL, REQUIRED, Option, Table
+from jobd.cli.listing import Options, is_answered, once_each, parser_of, rows_of, steps_of
 from jobd.cli.main import fail, run
+from jobd.cli.sacct_query import BATCH_STEP, Query, query_of
 from jobd.client import Client
-from jobd.errors import EXIT_REFUSED, UsageError
+from jobd.errors import EXIT_REFUSED, BadOption, UsageError
 from jobd.slurm import fields as field_names
-from jobd.slurm import states as names_of_states
-from jobd.slurm.times import parse_limit_s, parse_time
-from jobd.wire.batch import AskNode, JobId, StepRow
+from jobd.wire.batch import AskNode, StepRow
 from jobd.wire.messages import JobRow
 
 UNITS = "KMGTP"
-BATCH_STEP = -1  # in the place of a step's number: 12.batch
-_BETWEEN = re.compile(r",(?![^\[]*\])")  # a comma within brackets belongs to the indexes
-_WHOLE_SECOND_S = 0.999  # "now" is a second, and what was submitted in it is in the window
-# The states of which a job once was in, which it may have left since.
-_PASSED = frozenset({"PENDING", "RUNNING"})
 
 TABLE = Table(
     (
@@ -73,6 +56,9 @@ TABLE = Table(
         Option("qos", "q", REQUIRED, "LIST", "of these qualities of service"),
         Option("wckeys", "W", REQUIRED, "LIST", "with these keys"),
         Option("nodelist", "N", REQUIRED, "LIST", "that ran on these nodes"),
+        Option("gid", "g", REQUIRED, "LIST", "of users of these groups"),
+        Option("group", "", REQUIRED, "LIST", "the same as --gid"),
+        Option("nnodes", "i", REQUIRED, "MIN[-MAX]", "that asked for so many nodes; each has one"),
         Option("ncpus", "I", REQUIRED, "MIN[-MAX]", "that asked for so many procs"),
         Option("timelimit-min", "k", REQUIRED, "TIME", "with this time limit, or with at least it"),
         Option("timelimit-max", "K", REQUIRED, "TIME", "with -k: with at most this time limit"),
@@ -95,16 +81,20 @@ TABLE = Table(
         Option("noconvert", help="sizes in the units in which they are kept"),
         Option("truncate", "T", help="no time before or after the window"),
         Option("json", help="as one JSON document"),
+        Option("batch-script", "B", help="the batch scripts of the jobs"),
         Option("allusers", "a", is_idle=True, help="of all users: there is one"),
         Option("clusters", "M", REQUIRED, "LIST", is_idle=True, help="of these clusters: there is one"),
         Option("allclusters", "L", is_idle=True, help="of all clusters: there is one"),
         Option("local", is_idle=True, help="of this cluster"),
         Option("federation", is_idle=True, help="of all clusters: there is one"),
         Option("duplicates", "D", is_idle=True, help="earlier jobs of the same number: there are none"),
+        Option("associations", "x", REQUIRED, "LIST", is_idle=True, help="there is one of each user"),
+        Option("flags", "F", REQUIRED, "LIST", is_idle=True, help="how it was scheduled is not kept"),
         Option("completion", "c", is_idle=True, help="from another store: there is one"),
-        Option("whole-hetjob", "", REQUIRED, "YES", is_idle=True, help="there are no such jobs"),
+        Option("whole-hetjob", "", OPTIONAL, "YES", is_idle=True, help="there are no such jobs"),
         Option("use-local-uid", is_idle=True, help="that is so anyway"),
         Option("verbose", "v", is_idle=True, help="nothing more to tell"),
+        Option("usage", help="show how it is called and leave"),
         Option("help", "h", help="show this and leave"),
         Option("version", "V", help="show the version and leave"),
     )
@@ -132,18 +122,30 @@ def main(argv: Sequence[str], *, name: str = "Sacct") -> int:
     """Do it; the exit code."""
     try:
         options = Options(TABLE, argv)
-        if is_answered(options, lambda: build_parser(name)):
+        if dialect.is_slurm:
+            from jobd.cli import sacct_words
+
+            if sacct_words.is_answered(options):
+                return 0
+        if is_answered(options, lambda: build_parser(dialect.name(name))):
             return 0
         if options.words:
             raise UsageError(f"Unknown arguments: {' '.join(options.words)[:60]!r}")
+        if options.has("usage"):
+            sys.stdout.write(f"Usage: {dialect.name(name)} [options]\n\tUse --help for help\n")
+            return 0
         if options.has("helpformat"):
             sys.stdout.write(field_names.help_text())
             return 0
         query = query_of(options, time.time())
-        layout = layout_of(options)
+        layout = layout_of(options, argv)
         unit = unit_of(options)
-    except UsageError as error:
+    except BadOption as error:
+        if dialect.is_slurm:
+            raise
         return fail(name, f"error: {error}", EXIT_REFUSED)
+    except UsageError as error:
+        return fail(name, str(error) if dialect.is_slurm else f"error: {error}", EXIT_REFUSED)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     gc.disable()  # a list makes no cycles, and 100,000 rows would be looked through for some time
@@ -151,148 +153,17 @@ def main(argv: Sequence[str], *, name: str = "Sacct") -> int:
     return 0
 
 
-# ---- what is asked for
-class Query(NamedTuple):
-    """Which jobs are meant."""
-
-    jobs: tuple[JobId, ...]
-    names: frozenset[str] | None
-    users: frozenset[str] | None
-    states: frozenset[str] | None
-    start_s: float
-    end_s: float
-    tests: tuple[Callable[[JobRow], bool], ...]
-
-    def fits(self, row: JobRow) -> bool:
-        """Whether a job is meant."""
-        return (
-            (self.names is None or row.name in self.names)
-            and (self.users is None or row.user in self.users)
-            and self._is_in_window(row)
-            and all(test(row) for test in self.tests)
-        )
-
-    def _is_in_window(self, row: JobRow) -> bool:
-        end_s = math.inf if row.ended_at is None else row.ended_at
-        if self.states is None:
-            return row.submitted_at <= self.end_s and end_s >= self.start_s
-        began_s = end_s if row.started_at is None else row.started_at
-        if "PENDING" in self.states and row.submitted_at <= self.end_s and began_s >= self.start_s:
-            return True
-        was_there = row.started_at is not None and row.started_at <= self.end_s and end_s >= self.start_s
-        if "RUNNING" in self.states and was_there:
-            return True
-        if row.state not in self.states - _PASSED:
-            return False
-        return row.ended_at is None or self.start_s <= row.ended_at <= self.end_s
-
-    def has_line(self, row: JobRow, step_id: int | None) -> bool:
-        """Whether a line of the job is meant: of a step, BATCH_STEP, or None for its own."""
-        return not self.jobs or any(
-            job.step_id in (None, step_id) and selection.fits(job, row) for job in self.jobs
-        )
-
-
-def query_of(options: Options, now_s: float) -> Query:
-    """Which jobs the options mean.
-
-    Raises:
-        UsageError: a number, state, time or user that cannot be.
-    """
-    jobs: list[JobId] = []
-    for text in options.all("jobs") or ():
-        for word in _BETWEEN.split(text):
-            if not word.strip():
-                continue
-            jobs.append(_job_of(word.strip()))
-    if options.has("jobs") and not jobs:
-        raise UsageError(f"Bad job/step specified: {options.last('jobs')!r}")
-    users = options.words_of("user", "uid")
-    states: frozenset[str] | None = None
-    for word in options.words_of("state") or ():
-        states = (states or frozenset()) | names_of_states.named(word)
-    start_s, end_s = _window(options, now_s)
-    return Query(
-        tuple(jobs),
-        options.chosen("name"),
-        None if users is None else frozenset(map(user_name, users)),
-        states,
-        start_s,
-        end_s,
-        tuple(_tests(options)),
-    )
-
-
-def _job_of(word: str) -> JobId:
-    try:
-        (found,) = selection.parse(word)
-    except UsageError:
-        raise UsageError(f"Bad job/step specified: {word[:60]}") from None
-    return found._replace(step_id=BATCH_STEP) if selection.is_batch_step(word) else found
-
-
-def _window(options: Options, now_s: float) -> tuple[float, float]:
-    """(begin, end) in seconds; sacct(1), DEFAULT TIME WINDOW."""
-    zone = v.local_zone()
-
-    def at(name: str) -> float | None:
-        text = options.last(name)
-        return None if text is None else parse_time(text, now_s=now_s, zone=zone, is_past=True)
-
-    start_s, end_s = at("starttime"), at("endtime")
-    if end_s is None:
-        is_instant = options.has("state") and start_s is not None
-        end_s = start_s if is_instant and start_s is not None else now_s
-    if start_s is None:
-        if options.has("jobs"):
-            start_s = 0.0
-        elif options.has("state"):
-            start_s = end_s
-        else:
-            start_s = parse_time("today", now_s=now_s, zone=zone)
-    end_s += _WHOLE_SECOND_S
-    if end_s < start_s:
-        raise UsageError("the window ends before it begins (--starttime, --endtime)")
-    return start_s, end_s
-
-
-def _tests(options: Options) -> Iterable[Callable[[JobRow], bool]]:
-    for name, value in (("partition", v.partition), ("accounts", v.account), ("qos", v.qos)):
-        chosen = options.chosen(name)
-        if chosen is not None:
-            yield lambda row, chosen=chosen, value=value: value(row) in chosen  # type: ignore[misc]
-    wckeys = options.chosen("wckeys")
-    if wckeys is not None:
-        yield lambda row: v.label(row, "wckey") in wckeys
-    if options.has("nodelist"):
-        from jobd.slurm import hostlist
-
-        nodes = set(hostlist.expand(options.last("nodelist") or ""))
-        yield lambda row: v.nodes(row) in nodes
-    if options.has("ncpus"):
-        low, high = _span_of(options.last("ncpus") or "")
-        yield lambda row: low <= row.nb_proc <= high
-    if options.has("timelimit-min"):
-        least_s = parse_limit_s(options.last("timelimit-min") or "") or math.inf
-        most_s = parse_limit_s(options.last("timelimit-max") or "0") or math.inf
-        if not options.has("timelimit-max"):
-            most_s = least_s
-        yield lambda row: least_s <= (row.time_limit_s or math.inf) <= most_s
-
-
-def _span_of(text: str) -> tuple[int, int]:
-    low, _, high = text.partition("-")
-    if not low.isascii() or not low.isdigit() or (high and not (high.isascii() and high.isdigit())):
-        raise UsageError(f"invalid cpu range -I {text[:40]!r}")
-    return int(low), int(high or low)
-
-
-def layout_of(options: Options) -> field_names.Layout:
+# ---- how it is shown
+def layout_of(options: Options, argv: Sequence[str] = ()) -> field_names.Layout:
     """How the lines are written.
 
     Raises:
         UsageError: a field that is none.
     """
+    if dialect.is_slurm:
+        from jobd.cli import sacct_words
+
+        return sacct_words.layout_of(options, TABLE.parse(argv, is_mixed=True).given)
     text = ",".join(options.all("format") or ())
     if options.has("long"):
         text = field_names.LONG
@@ -313,6 +184,12 @@ def unit_of(options: Options) -> str:
     """
     unit = (options.last("units") or "").upper()
     if options.has("units") and (len(unit) != 1 or unit not in UNITS):
+        if dialect.is_slurm:
+            wrong = (options.last("units") or "")[:1]
+            raise dialect.Said(
+                f"sacct: error: Invalid unit type '{wrong}'. Possible options are '{UNITS}'",
+                "sacct: fatal: Invalid unit type",
+            )
         raise UsageError(f"Invalid unit type {options.last('units')!r} (one of {UNITS})")
     return unit
 
@@ -330,27 +207,50 @@ def jobs_of(client: Client, query: Query) -> list[JobRow]:
         rows.pop(row.job_id, None)
         if query.fits(row):
             rows[row.job_id] = row
-    return sorted(rows.values(), key=v.order)
+    return sorted(rows.values(), key=_slurm_order if dialect.is_slurm else v.order)
+
+
+def _slurm_order(row: JobRow) -> tuple[int, int, int]:
+    """Those of no array first, then array by array, what waits last."""
+    batch = row.batch
+    if batch is None or batch.array_id is None:
+        return 0, 0, row.job_id
+    index = sys.maxsize if batch.array_index is None else batch.array_index
+    return batch.array_id, index, row.job_id
 
 
 def _show(options: Options, query: Query, layout: field_names.Layout, unit: str, client: Client) -> None:
     from jobd.cli import sacct_values
 
     rows = jobs_of(client, query)
+    if dialect.is_slurm and options.has("clusters"):
+        clusters = {word for text in options.all("clusters") or () for word in text.split(",")}
+        rows = rows if clusters & {"all", client.request(AskNode()).cluster} else []
+    if options.has("batch-script"):
+        _show_scripts(client, rows)
+        return
     is_with_steps = not options.has("allocations")
     started = [row.job_id for row in rows if row.started_at is not None]
     # The job's own derived code is made of its steps too.
     needs_steps = is_with_steps or any(field.name == "DerivedExitCode" for field in layout.fields)
     steps = steps_of(client, started) if needs_steps and started else {}
     if options.has("json"):
-        _show_json(rows, steps)
+        if dialect.is_slurm:
+            from jobd.cli import sacct_json
+
+            sacct_json.show(client, rows, steps, now_s=time.time())
+        else:
+            _show_json(rows, steps)
         return
-    cluster = "local"
-    if any(field.name == "Cluster" for field in layout.fields):
-        cluster = client.request(AskNode()).cluster
-    truncated_s = (query.start_s, query.end_s) if options.has("truncate") else None
-    context = sacct_values.Context(time.time(), cluster, unit, options.has("noconvert"), truncated_s)
     names = [field.name for field in layout.fields]
+    cluster, memory_bytes = "local", 0
+    if not {"Cluster", "ReqMem", "ReqTRES"}.isdisjoint(names):
+        node = client.request(AskNode())
+        cluster, memory_bytes = node.cluster, node.memory_bytes
+    truncated_s = (query.start_s, query.end_s) if options.has("truncate") else None
+    context = sacct_values.Context(
+        time.time(), cluster, unit, options.has("noconvert"), truncated_s, memory_bytes
+    )
     write = sys.stdout.write
     if not options.has("noheader"):
         write(layout.header())
@@ -363,6 +263,16 @@ def _show(options: Options, query: Query, layout: field_names.Layout, unit: str,
             write(layout.line(list(map(render.printable, sacct_values.values_of(names, entry, context)))))
 
 
+def _show_scripts(client: Client, rows: list[JobRow]) -> None:
+    from jobd.wire.batch import ReadScript
+
+    for row in rows:
+        has_script = row.batch is not None and row.batch.has_script
+        script = client.request(ReadScript(row.job_id)).data.decode(errors="replace") if has_script else ""
+        head = f"Batch Script for {v.job_text(row)}\n{'-' * 80}\n"
+        sys.stdout.write(f"{head}{script or 'NONE'}\n{'' if script else chr(10)}")
+
+
 def _show_json(rows: list[JobRow], steps: dict[int, list[StepRow]]) -> None:
     import json
 
@@ -373,4 +283,13 @@ def _show_json(rows: list[JobRow], steps: dict[int, list[StepRow]]) -> None:
     sys.stdout.write(json.dumps({"jobs": jobs}, indent=1) + "\n")
 
 
-__all__ = ["build_parser", "jobs_of", "layout_of", "main", "program", "query_of"]
+__all__ = [
+    "BATCH_STEP",
+    "Query",
+    "build_parser",
+    "jobs_of",
+    "layout_of",
+    "main",
+    "program",
+    "query_of",
+]

@@ -4,11 +4,12 @@ A job is a line of its own, its batch script another (12.batch), each of its Sru
 as in sacct(1); what Slurm measures and jobd does not (pages, disk, energy, system and user time apart) is empty on all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
+from jobd.cli import dialect, tres
 from jobd.cli import slurm_values as v
-from jobd.cli import tres
 from jobd.slurm.sizes import KIB, MIB, memory_text, usage_text
 from jobd.slurm.times import limit_padded, span_padded
 from jobd.wire.batch import StepRow
@@ -27,6 +28,7 @@ class Context(NamedTuple):
     unit: str = ""  # --units: K, M, G, T, P
     is_raw: bool = False  # --noconvert
     truncated_s: tuple[float, float] | None = None  # --truncate: the window
+    memory_bytes: int = 0  # the machine's
 
 
 class Entry(NamedTuple):
@@ -55,7 +57,17 @@ def entries_of(row: JobRow, steps: tuple[StepRow, ...], *, is_with_steps: bool) 
 
 def values_of(names: list[str], entry: Entry, context: Context) -> list[str]:
     """The values of these fields."""
-    return [_VALUES[name](entry, context) if name in _VALUES else "" for name in names]
+    values = _values(dialect.is_slurm)
+    return [values[name](entry, context) if name in values else "" for name in names]
+
+
+@lru_cache(2)
+def _values(is_slurm: bool) -> "Mapping[str, Value]":
+    if not is_slurm:
+        return VALUES
+    from jobd.cli import sacct_exactly
+
+    return {**VALUES, **sacct_exactly.VALUES}
 
 
 Value = Callable[[Entry, Context], str]
@@ -101,7 +113,7 @@ def _measured(value: Callable[[float, int, int, Context], str]) -> Value:
         if entry.is_job or _end(entry) is None:
             return ""
         tasks = 1 if entry.step is None else entry.step.ntasks
-        return value(_cpu_s(entry), _peak_bytes(entry), tasks, context)
+        return value(cpu_s(entry), _peak_bytes(entry), tasks, context)
 
     return of
 
@@ -117,7 +129,8 @@ def _end(entry: Entry) -> float | None:
     return entry.step.ended_at if entry.step.ended_at is not None else entry.row.ended_at
 
 
-def _elapsed_s(entry: Entry, context: Context) -> float:
+def elapsed_s(entry: Entry, context: Context) -> float:
+    """Seconds for which a line's job or step has run, or ran."""
     if entry.step is None and context.truncated_s is None:
         return v.elapsed_s(entry.row, context.now_s)
     begin_s, end_s = _cut(_start(entry), context), _cut(_end(entry), context)
@@ -153,7 +166,7 @@ def _limit_minutes(row: JobRow) -> str:
 
 
 # ---- usage
-def _cpu_s(entry: Entry) -> float:
+def cpu_s(entry: Entry) -> float:
     """CPU seconds: the job's are those of all its processes, the script's what its steps did not use."""
     if entry.step is not None:
         return entry.step.cpu_s
@@ -180,8 +193,11 @@ def cpu_text(seconds: float) -> str:
 _FACTORS = {"K": KIB, "M": MIB, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
 
 
-def _size(count_bytes: int, context: Context, text: Callable[[int], str]) -> str:
+def size_text(count_bytes: int, context: Context, text: Callable[[int], str]) -> str:
     """A size in the unit that was asked for."""
+    if dialect.is_slurm and context.unit:
+        size = count_bytes / _FACTORS[context.unit]
+        return f"{int(size)}{context.unit}" if size.is_integer() else f"{size:.2f}{context.unit}"
     if context.unit:
         return f"{count_bytes / _FACTORS[context.unit]:.2f}{context.unit}"
     if context.is_raw:
@@ -190,11 +206,11 @@ def _size(count_bytes: int, context: Context, text: Callable[[int], str]) -> str
 
 
 def _peak_text(_: float, peak_bytes: int, __: int, context: Context) -> str:
-    return _size(peak_bytes, context, usage_text)
+    return size_text(peak_bytes, context, usage_text)
 
 
 def _usage(cpu_s: float, peak_bytes: int, _: int, context: Context) -> str:
-    return f"cpu={span_padded(cpu_s)},mem={_size(peak_bytes, context, usage_text)}"
+    return f"cpu={span_padded(cpu_s)},mem={size_text(peak_bytes, context, usage_text)}"
 
 
 def _alone(value: Callable[[float, int, int, Context], str]) -> Value:
@@ -203,7 +219,7 @@ def _alone(value: Callable[[float, int, int, Context], str]) -> Value:
 
 
 def _memory(row: JobRow, context: Context) -> str:
-    return "0" if row.batch is None else _size(row.batch.memory_bytes, context, memory_text)
+    return "0" if row.batch is None else size_text(row.batch.memory_bytes, context, memory_text)
 
 
 def _allocated(entry: Entry, _: Context) -> str:
@@ -261,7 +277,7 @@ _task_used = _measured(lambda *_: "0")
 _peak = _measured(_peak_text)
 
 
-_VALUES: dict[str, Value] = {
+VALUES: dict[str, Value] = {
     "Account": lambda entry, _: v.account(entry.row),
     "AllocCPUS": lambda entry, _: str(_cpus(entry)),
     "AllocNodes": lambda entry, _: "0" if entry.row.started_at is None else "1",
@@ -271,12 +287,12 @@ _VALUES: dict[str, Value] = {
     "Cluster": lambda _, context: context.cluster,
     "Comment": _job(lambda row: v.label(row, "comment")),
     "Constraints": _job(lambda row: v.label(row, "features")),
-    "CPUTime": lambda entry, context: span_padded(int(_elapsed_s(entry, context)) * _cpus(entry)),
-    "CPUTimeRAW": lambda entry, context: str(int(_elapsed_s(entry, context)) * _cpus(entry)),
+    "CPUTime": lambda entry, context: span_padded(int(elapsed_s(entry, context)) * _cpus(entry)),
+    "CPUTimeRAW": lambda entry, context: str(int(elapsed_s(entry, context)) * _cpus(entry)),
     "DBIndex": _job(lambda row: str(row.job_id)),
     "DerivedExitCode": _derived,
-    "Elapsed": lambda entry, context: span_padded(_elapsed_s(entry, context)),
-    "ElapsedRaw": lambda entry, context: str(int(_elapsed_s(entry, context))),
+    "Elapsed": lambda entry, context: span_padded(elapsed_s(entry, context)),
+    "ElapsedRaw": lambda entry, context: str(int(elapsed_s(entry, context))),
     "Eligible": _time(lambda entry: v.eligible_at(entry.row)),
     "End": _time(_end),
     "ExitCode": _exit,
@@ -318,7 +334,7 @@ _VALUES: dict[str, Value] = {
     "Suspended": lambda entry, context: span_padded(v.paused_s(entry.row, context.now_s)),
     "Timelimit": _job(lambda row: limit_padded(row.time_limit_s)),
     "TimelimitRaw": _job(_limit_minutes),
-    "TotalCPU": lambda entry, _: cpu_text(_cpu_s(entry)),
+    "TotalCPU": lambda entry, _: cpu_text(cpu_s(entry)),
     "TRESUsageInAve": _alone(_usage),
     "TRESUsageInMax": _measured(_usage),
     "TRESUsageInTot": _measured(_usage),

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from jobd import __version__
-from jobd.cli import allocation, command
+from jobd.cli import allocation, command, dialect
 from jobd.cli.main import Parser, run, say
 from jobd.limits import NAME_CHARS_MAX
 from jobd.units import parse_time_limit_s
@@ -81,6 +81,10 @@ def program() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Ask, wait, run; the exit code. A command that died by a signal takes this process with it the same way."""
+    if dialect.is_slurm:
+        from jobd.cli import salloc_slurm
+
+        return salloc_slurm.main(argv)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a waiting Salloc dies of Ctrl-C as any program does
     options = build_parser().parse_args(argv)

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobd import __version__
-from jobd.cli import batch_script
+from jobd.cli import batch_script, dialect
 from jobd.cli.batch_options import SBATCH, Chosen, chosen_by_variables, chosen_of, table_for
 from jobd.cli.batch_spec import Built, Surroundings, build, check_command, surroundings
-from jobd.cli.getopt import Parsed, fill_parser
+from jobd.cli.getopt import Parsed, Table, fill_parser
 from jobd.cli.main import run, say
 from jobd.client import Client
-from jobd.errors import UsageError
+from jobd.errors import Refused, UsageError
 from jobd.wire.batch import Accepted, BatchItem, SubmitBatch
 from jobd.wire.messages import Ask
 
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 DEADLINE_S = 120.0  # as Salloc: a server may be starting
 VARIABLES = "SBATCH_"
 
-TABLE = table_for(SBATCH)
+TABLE = table_for(SBATCH)  # for help, manual and completion
+
+
+def table() -> Table:
+    """The options of the command line, as the program was called."""
+    return table_for(SBATCH) if dialect.is_slurm else TABLE
 
 
 def build_parser() -> "argparse.ArgumentParser":
@@ -73,22 +78,29 @@ def main(argv: Sequence[str]) -> int:
         JobdError: wrong usage, or refused.
     """
     try:
-        parsed = TABLE.parse(argv)
+        parsed = table().parse(argv)
     except UsageError as error:
+        if dialect.is_slurm:
+            raise
         raise UsageError(f"{error} (Sbatch --help)") from error
     line = chosen_of(parsed.given)
     if "help" in line or "usage" in line:
         parser = build_parser()
-        print(parser.format_help() if "help" in line else parser.format_usage(), end="")
+        text = parser.format_help() if "help" in line else parser.format_usage()
+        print(dialect.own_name("Sbatch", text), end="")
         return 0
     if "version" in line:
-        print(f"Sbatch {__version__}")
+        print(dialect.version("Sbatch", __version__))
         return 0
     client = Client(deadline_s=DEADLINE_S)
-    around = surroundings(["Sbatch", *argv], lambda: int(client.request(Ask()).nb_proc))
+    around = surroundings(dialect.own_words("Sbatch", argv), lambda: int(client.request(Ask()).nb_proc))
     if "from" in line:
         return _submit_lines(client, line, parsed, around)
     chosen, request = submission(line, parsed, around)
+    if dialect.is_slurm:
+        from jobd.cli import sbatch_slurm
+
+        return sbatch_slurm.submit(client, chosen, request, around)
     _say_idle(chosen)
     return _submit(client, chosen, request, around)
 
@@ -111,7 +123,7 @@ def submission(line: Chosen, parsed: Parsed, around: Surroundings) -> tuple[Chos
             raise UsageError("an empty command")
     else:
         script = _script(line, words)
-        chosen = Chosen(batch_script.options_of(script, TABLE), variables, line)
+        chosen = Chosen(batch_script.options_of(script, table()), variables, line)
         built = build(chosen, around, name=script.name, script=script.data)
         command = check_command([script.path, *words[1:]])
     return chosen, _request(chosen, [BatchItem(command)], built)
@@ -120,7 +132,8 @@ def submission(line: Chosen, parsed: Parsed, around: Surroundings) -> tuple[Chos
 def _script(line: Chosen, words: Sequence[str]) -> batch_script.Script:
     if "wrap" in line:
         if words:
-            raise UsageError("Script arguments not permitted with --wrap option")
+            error = "Script arguments not permitted with --wrap option"
+            raise Refused(error) if dialect.is_slurm else UsageError(error)
         return batch_script.wrapped(line["wrap"])
     if words and words[0] not in ("-", "/dev/stdin"):
         return batch_script.from_file(words[0])
@@ -133,7 +146,7 @@ def _by_variables(around: Surroundings) -> Chosen:
         for name, text in around.variables.items()
         if name.startswith(VARIABLES.encode())
     }
-    return chosen_by_variables(TABLE, texts, VARIABLES) if texts else Chosen()
+    return chosen_by_variables(table(), texts, VARIABLES) if texts else Chosen()
 
 
 def _request(chosen: Chosen, items: list[BatchItem], built: Built) -> SubmitBatch:

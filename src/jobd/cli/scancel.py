@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobd import __version__
-from jobd.cli import selection
+from jobd.cli import dialect, selection
 from jobd.cli.batch_options import Chosen, chosen_of
 from jobd.cli.getopt import NONE, REQUIRED, Given, Option, Table, fill_parser
 from jobd.cli.main import Parser, run, say
@@ -94,6 +94,10 @@ def program() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
+    if dialect.is_slurm:
+        from jobd.cli import cancel_slurm
+
+        return cancel_slurm.main(argv)
     parsed = TABLE.parse(argv, is_mixed=True)
     chosen = chosen_of(parsed.given)
     if "help" in chosen:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from jobd import __version__
-from jobd.cli import selection
+from jobd.cli import dialect, selection
 from jobd.cli.getopt import REQUIRED, Option, Table
 from jobd.cli.listing import Options, is_answered, pages, parser_of, request_of
 from jobd.cli.main import run, say
@@ -67,6 +67,10 @@ def program() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
+    if dialect.is_slurm:
+        from jobd.cli import scontrol_slurm
+
+        return scontrol_slurm.main(argv)
     options = Options(TABLE, argv)
     if is_answered(options, build_parser):
         return 0
@@ -223,7 +227,9 @@ VERBS: dict[str, Verb] = {
     "uhold": Verb(_JOBS, "the same", _controlling(Control.HOLD)),
     "release": Verb(_JOBS, "let held jobs start", _controlling(Control.RELEASE)),
     "requeue": Verb(
-        f"[incomplete] {_JOBS}", "end running jobs and queue them again", _controlling(Control.REQUEUE)
+        f"[incomplete] {_JOBS}",
+        "end running jobs, or take some that have just ended, and queue them again",
+        _controlling(Control.REQUEUE),
     ),
     "requeuehold": Verb(
         f"[incomplete] {_JOBS}", "the same, and hold them", _controlling(Control.REQUEUE, is_held_after=True)

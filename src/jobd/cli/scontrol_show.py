@@ -105,13 +105,14 @@ def _steps(words: list[str], look: Look) -> None:
 
 
 # ---- the machine
-def _ask(look: Look) -> Node:
+def ask(look: Look) -> Node:
+    """What the server knows of its machine."""
     node: Node = look.connect().request(AskNode())
     return node
 
 
 def _nodes(words: list[str], look: Look) -> None:
-    node = _ask(look)
+    node = ask(look)
     for name in [name for word in words for name in hostlist.expand(word)]:
         if name not in (node.name, "localhost"):
             raise Refused(f"Node {name[:60]} not found (there is {node.name})")
@@ -146,7 +147,7 @@ def node_lines(node: Node, now_s: float) -> list[str]:
 
 
 def _partitions(words: list[str], look: Look) -> None:
-    node = _ask(look)
+    node = ask(look)
     for word in words:
         if word not in node.partitions:
             raise Refused(f"Partition {word[:60]} not found (there is {', '.join(node.partitions)})")
@@ -174,7 +175,7 @@ def partition_lines(name: str, node: Node) -> list[str]:
 
 
 def _config(words: list[str], look: Look) -> None:
-    node = _ask(look)
+    node = ask(look)
     print(f"Configuration data as of {v.format_time(time.time(), '')}")
     sys.stdout.write(blocks.settings([(key, render.printable(value)) for key, value in config_pairs(node)]))
     print("\nSettings of jobd (config.toml)")
@@ -206,7 +207,7 @@ def config_pairs(node: Node) -> list[tuple[str, str]]:
 
 
 def _licenses(words: list[str], look: Look) -> None:
-    known = tres.node_licenses(_ask(look))
+    known = tres.node_licenses(ask(look))
     for word in words:
         if word not in [name for name, _, _ in known]:
             raise Refused(f"License {word[:60]} not found")
@@ -222,8 +223,13 @@ def _licenses(words: list[str], look: Look) -> None:
 
 
 # ---- hosts
+def own_hosts() -> str:
+    """The list of hosts of the job that this runs in; "" outside of any."""
+    return os.environ.get("SLURM_JOB_NODELIST") or os.environ.get("SLURM_NODELIST", "")
+
+
 def _hosts(words: list[str]) -> list[str]:
-    text = ",".join(words) if words else os.environ.get("SLURM_JOB_NODELIST", "")
+    text = ",".join(words) if words else own_hosts()
     names = hostlist.expand(text)
     if not names:
         raise Refused("host list is empty")
@@ -236,14 +242,15 @@ def _hostnames(words: list[str], look: Look) -> None:
 
 
 def _hostlist(words: list[str], look: Look) -> None:
-    print(render.printable(hostlist.fold(_hosts(_from_file(words)))))
+    print(render.printable(hostlist.fold(_hosts(from_file(words)))))
 
 
 def _hostlistsorted(words: list[str], look: Look) -> None:
-    print(render.printable(hostlist.fold(sorted(_hosts(_from_file(words)), key=_natural_order))))
+    print(render.printable(hostlist.fold(sorted(_hosts(from_file(words)), key=_natural_order))))
 
 
-def _from_file(words: list[str]) -> list[str]:
+def from_file(words: list[str]) -> list[str]:
+    """The words, or those in the file that is named by its path."""
     if len(words) == 1 and words[0].startswith("/"):
         with open(words[0], encoding="utf-8", errors="surrogateescape") as file:
             return file.read().split()

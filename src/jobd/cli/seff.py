@@ -4,18 +4,26 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from jobd.cli import selection
+from jobd.cli import dialect, selection
 from jobd.cli import slurm_values as v
 from jobd.cli.getopt import Table
 from jobd.cli.listing import HELP, Options, is_answered, parser_of
-from jobd.cli.main import printable, run
+from jobd.cli.main import printable, run, say
 from jobd.client import Client
-from jobd.errors import UsageError
+from jobd.errors import JobdError, NoServer, UsageError
 from jobd.slurm import advice
 from jobd.wire.batch import AskNode, Node
 from jobd.wire.messages import JobRow
 
 TABLE = Table((*(option._replace(short="h" if option.name == "help" else option.short) for option in HELP),))
+
+SCRIPT_VERSION = "2.1"  # of the script in Slurm's contribs
+USAGE = """\
+Usage: seff [Options] <Jobid>
+       Options:
+       -h    Help menu
+       -v    Version
+       -d    Debug mode: display raw Slurm data"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,6 +44,8 @@ def program() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
+    if dialect.is_slurm:
+        return _slurm(argv)
     options = Options(TABLE, argv)
     if is_answered(options, build_parser):
         return 0
@@ -56,6 +66,31 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _slurm(argv: Sequence[str]) -> int:
+    """As the script that comes with Slurm: one job, and exit codes of its own."""
+    words = [word for word in argv if word != "-d"]
+    if words == ["-v"]:
+        print(f"seff Version {SCRIPT_VERSION}")
+        return 1
+    if len(words) != 1 or words[0] == "-h":
+        print(USAGE)
+        return 1
+    from jobd.cli.scontrol_show import find
+
+    try:
+        client = Client()
+        rows = find(client, [job._replace(step_id=None) for job in selection.parse(words[0])])
+    except NoServer:
+        raise
+    except JobdError:
+        say("Job not found.")
+        return 2
+    node: Node = client.request(AskNode())
+    for line in advice.slurm_report(facts_of(rows[0], node.cluster, time.time())):
+        print(printable(line))
+    return 0
+
+
 def facts_of(row: JobRow, cluster: str, now_s: float) -> advice.Facts:
     """What is known of a job."""
     batch = row.batch
@@ -69,7 +104,7 @@ def facts_of(row: JobRow, cluster: str, now_s: float) -> advice.Facts:
         user=row.user,
         group=v.user_ids(row.user)[2],
         state=row.state,
-        exit_code=int(code) or int(number),
+        exit_code=int(code) or (0 if dialect.is_slurm else int(number)),
         nb_proc=row.nb_proc,
         cpu_s=0.0 if batch is None else batch.cpu_s,
         elapsed_s=v.elapsed_s(row, now_s),
@@ -79,4 +114,5 @@ def facts_of(row: JobRow, cluster: str, now_s: float) -> advice.Facts:
         is_measured=v.is_batch(row),
         is_over=row.ended_at is not None,
         has_started=row.started_at is not None,
+        is_memory_by_cpu=batch is not None and bool(batch.memory_per_cpu_bytes),
     )

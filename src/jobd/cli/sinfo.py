@@ -5,8 +5,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from jobd.cli import dialect, tres
 from jobd.cli import slurm_values as v
-from jobd.cli import tres
 from jobd.cli.getopt import REQUIRED, Option, Table
 from jobd.cli.listing import HELP, Options, is_answered, parser_of
 from jobd.cli.main import printable, run
@@ -74,6 +74,10 @@ def program() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
+    if dialect.is_slurm:
+        from jobd.cli import info_slurm
+
+        return info_slurm.main(argv)
     options = Options(TABLE, argv)
     if is_answered(options, build_parser):
         return 0

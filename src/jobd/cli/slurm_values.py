@@ -7,6 +7,8 @@ import os
 import time
 from functools import lru_cache
 
+from jobd import indexes
+from jobd.cli import dialect
 from jobd.slurm import states
 from jobd.slurm.times import Wall, Zone, stamp
 from jobd.wire.messages import JobRow
@@ -16,6 +18,7 @@ NULL = "(null)"  # what Slurm prints where nothing of the kind was asked for
 LAUNCH_SIGNAL = 53  # what Slurm gives as the "signal" of a job that could not be launched …
 MEMORY_SIGNAL = 125  # … and of one that took too much memory
 BITSTR_CHARS = 64  # of the indexes of an array: Slurm's SLURM_BITSTR_LEN
+PRIORITY_FIRST = 4_294_901_760  # of Slurm's first job
 KINDS = ("salloc", "srun", "batch")
 
 # The states in which the reason stands in the place of the nodes (squeue(1), %R).
@@ -68,10 +71,25 @@ _ZONE = local_zone()
 
 def format_time(at_s: float | None, missing: str) -> str:
     """A time as Slurm prints it: 2026-01-31T23:59:59, in the local time zone."""
+    layout = os.environ.get("SLURM_TIME_FORMAT", "standard") if dialect.is_slurm else "standard"
+    if at_s is not None and layout not in ("", "standard"):
+        layout = _relative(at_s) if layout == "relative" else layout
+        return time.strftime(layout, time.localtime(int(at_s)))
     try:
         return stamp(at_s, _ZONE, unknown=missing)
     except (ValueError, OverflowError, OSError):
         return missing
+
+
+def _relative(at_s: float) -> str:
+    """The layout of SLURM_TIME_FORMAT=relative: only as much as says when, seen from today."""
+    then, now = time.localtime(at_s), time.localtime()
+    days = 1000 * (then.tm_year - now.tm_year) + then.tm_yday - now.tm_yday
+    if -1 <= days <= 1:
+        return ("%H:%M:%S", "Tomorr %H:%M", "Ystday %H:%M")[days]
+    if abs(days) > 365:
+        return "%-d %b %Y"
+    return "%a %H:%M" if 1 < days <= 6 else "%-d %b %H:%M"
 
 
 def label(row: JobRow, name: str) -> str:
@@ -104,7 +122,30 @@ def array_tasks(row: JobRow) -> str:
     batch = row.batch
     if batch is None or not batch.tasks:
         return ""
-    return f"{batch.tasks}%{batch.array_limit}" if batch.array_limit else batch.tasks
+    return _cut(tasks_text(batch.tasks), batch.array_limit, BITSTR_CHARS if dialect.is_slurm else None)
+
+
+def tasks_text(tasks: str) -> str:
+    """The indexes of a waiting array; Slurm writes a step only where all of them have it, and there are many."""
+    if not dialect.is_slurm or ":" not in tasks:
+        return tasks
+    found = indexes.parse(tasks, index_max=1 << 31)
+    if len(found.runs) == 1 and found.count > 5 and found.last - found.first > 10:
+        return tasks
+    runs: list[list[int]] = []
+    for index in found.each():
+        if runs and runs[-1][1] == index - 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
+
+
+def _cut(tasks: str, limit: int, chars_max: int | None) -> str:
+    """Indexes and how many of them may run at a time; of too many indexes only the first are shown."""
+    if chars_max is not None and len(tasks) >= chars_max:
+        tasks = tasks[: max(0, chars_max - 4)] + "..."
+    return f"{tasks}%{limit}" if limit else tasks
 
 
 def job_text(row: JobRow, *, chars_max: int | None = BITSTR_CHARS) -> str:
@@ -114,11 +155,9 @@ def job_text(row: JobRow, *, chars_max: int | None = BITSTR_CHARS) -> str:
         return str(row[0])
     if batch.array_index is not None:
         return f"{batch.array_id}_{batch.array_index}"
-    tasks = array_tasks(row)
-    if not tasks:
+    if not batch.tasks:
         return str(row[0])
-    if chars_max is not None and len(tasks) > chars_max:
-        tasks = tasks[: chars_max - 3] + "..."
+    tasks = _cut(tasks_text(batch.tasks), batch.array_limit, chars_max)
     return f"{batch.array_id}_[{tasks}]"
 
 
@@ -145,6 +184,13 @@ def restarts(row: JobRow) -> int:
     if row.batch is None:
         return 0
     return max(0, row.batch.attempt - (0 if row.state == "PENDING" else 1))
+
+
+def priority_number(row: JobRow) -> int:
+    """The priority as Slurm counts where it only tells who came first: it falls from job to job, and is 0 of what is held."""
+    if row.batch is not None and row.batch.is_held and row.started_at is None:
+        return 0
+    return row.priority if row.priority > 0 else max(1, PRIORITY_FIRST - array_id(row) + row.priority)
 
 
 # ---- times

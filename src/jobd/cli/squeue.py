@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from jobd.cli import queue_pages, render, selection
+from jobd.cli import dialect, queue_pages, render, selection
 from jobd.cli import slurm_values as v
 from jobd.cli.getopt import OPTIONAL, REQUIRED, Option, Table
 from jobd.cli.listing import (
@@ -147,6 +147,10 @@ def program() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
+    if dialect.is_slurm:
+        from jobd.cli import queue_slurm
+
+        return queue_slurm.main(argv)
     options = Options(TABLE, argv)
     if is_answered(options, build_parser):
         return 0

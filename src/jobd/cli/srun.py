@@ -8,12 +8,13 @@ import signal
 from collections.abc import Sequence
 
 from jobd import __version__
-from jobd.cli import allocation
+from jobd.cli import allocation, dialect
+from jobd.cli.batch_options import Chosen
 from jobd.cli.getopt import fill_parser
-from jobd.cli.main import Parser, run
+from jobd.cli.main import Parser, run, say
 from jobd.cli.srun_call import PROGRAM, Call
 from jobd.cli.srun_options import TABLE, read, step_options
-from jobd.errors import UsageError
+from jobd.errors import Refused, UsageError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,16 +55,24 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a waiting Srun dies of Ctrl-C as any program does
     around_id = _job_around()
     chosen, said, parsed = read(argv, os.environ, is_inside=around_id is not None or _has_jobid(argv))
-    if "help" in said:
-        build_parser().print_help()
+    if "help" in said or "usage" in said:
+        parser = build_parser()
+        text = parser.format_help() if "help" in said else parser.format_usage()
+        print(dialect.own_name(PROGRAM, text), end="")
         return 0
     if "version" in said:
-        print(f"{PROGRAM} {__version__}")
+        print(dialect.version(PROGRAM, __version__))
         return 0
+    if not parsed.words and dialect.is_slurm:
+        from jobd.cli.submit_words import Wrong
+
+        raise Wrong(fatal="No command given to execute.")
     if not parsed.words:
         raise UsageError("no command given to execute (Srun -n 4 hostname)")
+    if dialect.is_slurm:
+        _check_slurm(chosen)
     call = Call(chosen, step_options(chosen, said), parsed.words)
-    if chosen.idle:
+    if chosen.idle and not dialect.is_slurm:
         call.say(f"without effect here: {', '.join(f'--{name}' for name in chosen.idle)}")
     if call.options.chdir:
         os.chdir(call.options.chdir)
@@ -72,6 +81,7 @@ def main(argv: Sequence[str]) -> int:
 
         job_id = _number(chosen["jobid"]) if "jobid" in chosen else around_id
         assert job_id is not None
+        _check_step(chosen)
         code = run_inside(call, job_id, is_asked_for="jobid" in chosen)
         if code is not None:
             return code
@@ -93,8 +103,50 @@ def _has_jobid(argv: Sequence[str]) -> bool:
     return any(word.startswith("--jobid") for word in argv)
 
 
+def _check_slurm(chosen: Chosen) -> None:
+    """What Slurm has to say before anything is asked.
+
+    Raises:
+        Refused: what cannot be done here, but would run the command all the same.
+    """
+    from jobd.cli import submit_words
+
+    if "no-allocate" in chosen:
+        raise Refused("must specify a node list with -Z, --no-allocate.")
+    if "multi-prog" in chosen:
+        raise Refused("--multi-prog: several programs in one step cannot be had here")
+    if "test-only" in chosen and "jobid" not in chosen:
+        raise Refused("--test-only: when it would start cannot be told (sbatch --test-only)")
+    if "verbose" in chosen:
+        submit_words.say_defined("srun", chosen)
+    if (text := chosen.get("kill-on-bad-exit", "")) and not text.isdigit():
+        raise submit_words.bad_value("kill-on-bad-exit", text)
+    ntasks, per_node = chosen.get("ntasks", ""), chosen.get("ntasks-per-node", "")
+    if ntasks.isdigit() and per_node.isdigit() and int(ntasks) > int(per_node) > 0:
+        del chosen["ntasks-per-node"]
+        say(
+            f"srun: Warning: can't honor --ntasks-per-node set to {per_node} which doesn't match the requested tasks {ntasks} "
+            f"with the number of requested nodes {chosen.get('nodes', '1')}. Ignoring --ntasks-per-node."
+        )
+
+
+def _check_step(chosen: Chosen) -> None:
+    """
+    Raises:
+        Refused: a step on more nodes than its job has, in Slurm's words.
+    """
+    nodes = chosen.get("nodes", "1") if dialect.is_slurm else "1"
+    least = nodes.partition("-")[0]
+    if least.isdigit() and int(least) > 1:
+        raise Refused(f"Only allocated 1 nodes asked for {least}")
+
+
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 18):
+        if dialect.is_slurm:
+            from jobd.cli.submit_words import bad_value
+
+            raise bad_value("jobid", text)
         raise UsageError(f"--jobid: {text[:40]!r} is no job number")
     return int(text)
 

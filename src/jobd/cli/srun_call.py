@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from jobd.cli import allocation, command, step_places
+from jobd.cli import allocation, command, dialect, step_places
 from jobd.cli.batch_options import Chosen
 from jobd.cli.main import say
 from jobd.cli.presence import End
@@ -33,7 +33,8 @@ class Call:
         self.options = options
         self.words = list(words)
         is_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self.is_talking = (is_terminal or options.is_verbose) and not options.is_quiet
+        self.is_talking = (is_terminal or options.is_verbose or dialect.is_slurm) and not options.is_quiet
+        self.program = dialect.name(PROGRAM)
         self.host = os.environ.get("SLURMD_NODENAME", "") or os.uname().nodename
         self.token = os.urandom(9).hex()
 
@@ -46,16 +47,16 @@ class Call:
     def say(self, text: str) -> None:
         """Say it to a person: where there is one, or one asked for it."""
         if self.is_talking:
-            say(f"{PROGRAM}: {text}")
+            say(f"{self.program}: {text}")
 
     def say_if_verbose(self, text: str) -> None:
         """Say it if that was asked for."""
-        if self.options.is_verbose and not self.options.is_quiet:
-            say(f"{PROGRAM}: {text}")
+        if self.options.is_verbose and not self.options.is_quiet and not dialect.is_slurm:
+            say(f"{self.program}: {text}")
 
     def complain(self, text: str) -> None:
         """Say what went wrong."""
-        say(f"{PROGRAM}: error: {text}")
+        say(f"{self.program}: error: {text}")
 
     # ---- the record
     def begin(self, client: Client, row: m.JobRow | None, server_id: str, size: Size) -> Around:
@@ -132,13 +133,23 @@ class Call:
             outer: the variables that we were called with, and those of a job of our own.
         """
         kept = step_places.exported(_as_called(outer), self.options.export)
+        if self.options.export.is_all:
+            kept[b"SRUN_DEBUG"] = b"2" if self.options.is_quiet else b"4" if self.options.is_verbose else b"3"
         shares = step_places.shares(cpus, size.ntasks, size.cpus_per_task)
         if not self.options.is_bound or self.options.is_overlapping:
             shares = [cpus] * size.ntasks
         count = max(1, size.cpus_per_task or size.need // size.ntasks)
         return [
             Place(
-                step_places.task_variables(kept, around, size, rank, count),
+                step_places.task_variables(
+                    kept,
+                    around,
+                    size,
+                    rank,
+                    count,
+                    is_labelled=self.wanted(size.ntasks).is_labelled,
+                    own_name=self.chosen.get("job-name", ""),
+                ),
                 shares[rank],
                 streams.actions(rank),
                 streams.is_leader(rank),
@@ -157,7 +168,7 @@ class Call:
         limit_s = options.time_limit_s
         return Plan(
             self.words,
-            PROGRAM,
+            self.program,
             self.host,
             f"{number}.{around.step_id}",
             options.is_quiet,

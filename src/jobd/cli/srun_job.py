@@ -6,18 +6,19 @@ ask and wait (allocation.py) ─▶ StepBegin ─▶ tasks (step.py) ─▶ tell
 import os
 import time
 
-from jobd.cli import allocation, command, option_values
+from jobd.cli import allocation, command, dialect, option_values
 from jobd.cli.main import say
 from jobd.cli.option_values import Asked
 from jobd.cli.presence import End, Presence
-from jobd.cli.srun_call import PROGRAM, Call
-from jobd.cli.step import Step
+from jobd.cli.srun_call import Call
+from jobd.cli.step import Step, stepd
 from jobd.cli.step_places import Size
 from jobd.cli.step_streams import Streams
-from jobd.cli.tasks import Tasks
+from jobd.cli.tasks import Tasks, described
 from jobd.client import Client
 from jobd.errors import EXIT_REFUSED, JobdError
 from jobd.wire import messages as m
+from jobd.wire.batch import AskNode, Node
 
 
 def run_outside(call: Call) -> int:
@@ -28,14 +29,26 @@ def run_outside(call: Call) -> int:
     asked = _asked(call)
     size = Size(asked.ntasks or asked.ntasks_per_node or 1, asked.cpus_per_task, asked.nb_proc)
     wanted = call.wanted(size.ntasks)
-    waiting = allocation.Allocation(
-        PROGRAM,
+    waiting = (_Waiting if dialect.is_slurm else allocation.Allocation)(
+        call.program,
         _submission(call, asked),
         is_talking=call.is_talking,
-        is_verbose=call.options.is_verbose and not call.options.is_quiet,
+        is_verbose=call.options.is_verbose and not call.options.is_quiet and not dialect.is_slurm,
     )
-    grant = waiting.granted()
+    try:
+        grant = waiting.granted()
+    except JobdError as error:
+        if dialect.is_slurm:
+            from jobd.cli import submit_words
+
+            raise submit_words.refusal(error, call.chosen) from error
+        raise
     around = call.begin(waiting.client, grant.job, grant.server_id, size)
+    if dialect.is_slurm:
+        from jobd.cli.submit_words import own_labels
+
+        node: Node = waiting.client.request(AskNode())
+        around = around._replace(labels=own_labels(asked.labels, node, grant.job.user))
     call.options = call.options._replace(time_limit_s=None)  # the server ends it
     presence = Presence(grant, waiting.client, call.say_if_verbose)
     try:
@@ -61,9 +74,28 @@ def run_outside(call: Call) -> int:
 def _missing(call: Call, found: command.Missing) -> int:
     """What slurmstepd and srun would say, known before it has waited for hours."""
     code = 2 if found.exit_code == command.NOT_FOUND else 13
-    say(f"slurmstepd: error: execve(): {call.words[0]}: {os.strerror(code)}")
-    call.complain(f"{call.host}: task 0: Exited with exit code {code}")
+    asked = _asked(call)
+    ends = dict.fromkeys(range(asked.ntasks or asked.ntasks_per_node or 1), End(code, None))
+    for _ in ends:
+        say(f"{stepd(call.host)}: error: execve(): {call.words[0]}: {os.strerror(code)}")
+    for line in described(ends, list(ends), call.host):
+        call.complain(line)
     return code
+
+
+class _Waiting(allocation.Allocation):
+    """The wait, in Slurm's words."""
+
+    def say_waiting(self, row: m.JobRow) -> None:
+        self._say(f"job {row.job_id} queued and waiting for resources")
+
+    def say_granted(self, row: m.JobRow, *, has_waited: bool) -> None:
+        if has_waited:
+            self._say(f"job {row.job_id} has been allocated resources")
+
+    def say_refused(self, row: m.JobRow) -> None:
+        self._say(f"Job allocation {row.job_id} has been revoked")
+        self._say(f"Force Terminated JobId={row.job_id}")
 
 
 def _asked(call: Call) -> Asked:

@@ -6,8 +6,9 @@ Source: srun(1) of Slurm 22.05, its input environment variables included: the co
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from jobd.cli import dialect
 from jobd.cli.batch_options import SRUN, Chosen, chosen_by_variables, chosen_of, table_for
-from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Option, Parsed
+from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Option, Parsed, Table
 from jobd.cli.option_values import check_self, is_appending, signal_numbers, value
 from jobd.cli.step_streams import ALL, Wanted
 from jobd.errors import UsageError
@@ -65,7 +66,12 @@ _OTHERS = frozenset(
     {"output", "error", "input", "export", "chdir"}
 )  # whose SLURM_ variable is none of srun's
 
-TABLE = table_for(SRUN, OWN)
+TABLE = table_for(SRUN, OWN)  # for help, manual and completion
+
+
+def table() -> Table:
+    """The options of the command line, as the program was called."""
+    return table_for(SRUN, OWN) if dialect.is_slurm else TABLE
 
 
 class StepOptions(NamedTuple):
@@ -112,13 +118,13 @@ def read(
     Raises:
         UsageError: an option that is none.
     """
-    parsed = TABLE.parse(argv)
+    parsed = table().parse(argv)
     said = chosen_of(parsed.given)
     return Chosen(_by_variables(variables, is_inside=is_inside), said), said, parsed
 
 
 def _by_variables(variables: Mapping[str, str], *, is_inside: bool) -> Chosen:
-    found = chosen_by_variables(TABLE, dict(variables), "SLURM_")
+    found = chosen_by_variables(table(), dict(variables), "SLURM_")
     chosen = Chosen()
     for name, text in found.items():
         is_off = not text and variables[found.wheres[name]] == "0"  # a flag, said not to be

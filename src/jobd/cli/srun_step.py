@@ -9,7 +9,7 @@ import os
 import time
 from typing import Any
 
-from jobd.cli import allocation, command, step_places
+from jobd.cli import allocation, command, dialect, step_places
 from jobd.cli.presence import End
 from jobd.cli.slots import slots_of_job
 from jobd.cli.srun_call import RECORD_S, Call
@@ -19,7 +19,7 @@ from jobd.cli.step_places import Size
 from jobd.cli.step_streams import Streams
 from jobd.cli.tasks import Tasks
 from jobd.client import Client, Events, is_server_alive
-from jobd.errors import NoServer, NoSuchJob
+from jobd.errors import NoServer, NoSuchJob, Refused
 from jobd.wire import messages as m
 
 BUSY = "step creation temporarily disabled, retrying (Requested nodes are busy)"
@@ -60,6 +60,11 @@ def _row(call: Call, client: Client, job_id: int, *, is_asked_for: bool) -> tupl
         return row, page.status.server_id
     if is_asked_for:
         why = "Invalid job id specified" if row is None else "Job is pending execution"
+        if dialect.is_slurm and row is None:
+            raise dialect.Said(
+                f"srun: error: Unable to confirm allocation for job {job_id}: {why}",
+                f"srun: Check SLURM_JOB_ID environment variable. Expired or invalid job {job_id}",
+            )
         raise NoSuchJob(f"Unable to confirm allocation for job {job_id}: {why}")
     return None, page.status.server_id
 
@@ -91,16 +96,22 @@ def run_step(
     size = _size(call, row)
     cpus = list(row.cpus) if row is not None else []
     slots = None
+    waits: list[bool] = []
     if row is not None and not call.options.is_overlapping:
         attempt = row.batch.attempt if row.batch is not None else 0
         slots = slots_of_job(row.job_id, attempt, cpus or list(range(row.nb_proc)))
-        taken = slots.take(
-            min(size.need, len(cpus) or row.nb_proc), lambda: call.say(f"Job {row.job_id} {BUSY}")
-        )
+
+        def say_busy() -> None:
+            waits.append(True)
+            call.say(f"Job {row.job_id} {BUSY}")
+
+        taken = slots.take(min(size.need, len(cpus) or row.nb_proc), say_busy)
         cpus = taken if cpus else []
     try:
         command.become_subreaper()
         around = call.begin(client, row, server_id, size)
+        if waits and row is not None and dialect.is_slurm:
+            call.say(f"Step created for StepId={row.job_id}.{around.step_id}")
         streams = Streams(call.wanted(size.ntasks), call.expander(around))
         tasks = Tasks()
         tasks.spared.add(keeper_pid)
@@ -116,8 +127,19 @@ def run_step(
 
 
 def _size(call: Call, row: m.JobRow | None) -> Size:
-    options, batch = call.options, row.batch if row is not None else None
     nb_proc = row.nb_proc if row is not None else len(os.sched_getaffinity(0))
+    try:
+        return _fitting(call, row, nb_proc)
+    except Refused as error:
+        if dialect.is_slurm and row is not None:
+            raise Refused(
+                f"Unable to create step for job {row.job_id}: More processors requested than permitted"
+            ) from error
+        raise
+
+
+def _fitting(call: Call, row: m.JobRow | None, nb_proc: int) -> Size:
+    options, batch = call.options, row.batch if row is not None else None
     return step_places.size_of(
         ntasks=options.ntasks or (batch.ntasks if batch is not None else None),
         cpus_per_task=options.cpus_per_task or (batch.cpus_per_task if batch is not None else None),

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jobd.cli import command
+from jobd import indexes
+from jobd.cli import command, dialect
 from jobd.cli.main import say
 from jobd.cli.presence import SI_USER_MAX, End
 from jobd.cli.step_streams import Streams
@@ -56,6 +57,7 @@ class Step:
         self._on_killed = on_killed
         self._is_killed = False
         self._is_ending = False
+        self._is_timed_out = False
         self._due: dict[str, float] = {}  # what is to be done when, by name
         self._interrupted_s = -TWICE_S
         self.interrupted_by: int | None = None  # Ctrl-C or Ctrl-\\ at the terminal
@@ -76,7 +78,7 @@ class Step:
         for number, place in enumerate(places):
             error = self._tasks.spawn(number, self._plan.words, place, old_mask)
             if error is not None:
-                say(f"slurmstepd: error: execve(): {self._plan.words[0]}: {error.strerror}")
+                say(f"{stepd(self._plan.host)}: error: execve(): {self._plan.words[0]}: {error.strerror}")
             elif len(self._tasks.pids) == 1:
                 on_start(self._tasks.pids[0])
         self._streams.begin()
@@ -194,7 +196,10 @@ class Step:
                     )
                     self.end()
                 case "wait":
-                    self._complain("Timed out waiting for job step to complete")
+                    if dialect.is_slurm:
+                        self._say_waited()
+                    else:
+                        self._complain("Timed out waiting for job step to complete")
                     self.end()
 
     def _hear_ends(self, over: list[int]) -> None:
@@ -204,11 +209,40 @@ class Step:
         bad = described(self._tasks.ends, over, self._plan.host)
         for line in bad:
             self._complain(line)
+        if dialect.is_slurm and self._tasks.is_over and self._was_killed(over):
+            self._say(f"Force Terminated StepId={self._plan.name}")
         if bad and self._plan.is_killed_on_bad_exit and not self._tasks.is_over:
-            self._say(f"Terminating StepId={self._plan.name}")
+            self._say_terminating()
             self.end()
         if self._plan.wait_s and len(self._tasks.ends) == len(over):
             self._due["wait"] = time.monotonic() + self._plan.wait_s
+
+    def _was_killed(self, over: list[int]) -> bool:
+        killing = (signal.SIGKILL, signal.SIGTERM)
+        return not self._is_timed_out and any(self._tasks.ends[number].signal in killing for number in over)
+
+    def _say_terminating(self) -> None:
+        if not dialect.is_slurm:
+            self._say(f"Terminating StepId={self._plan.name}")
+            return
+        from jobd.cli.slurm_values import local_zone
+        from jobd.slurm.times import stamp
+
+        self._say(f"launch/slurm: _step_signal: Terminating StepId={self._plan.name}")
+        at = stamp(time.time(), local_zone())
+        say(
+            f"{stepd(self._plan.host)}: error: *** STEP {self._plan.name} ON {self._plan.host} CANCELLED AT {at} ***"
+        )
+
+    def _say_waited(self) -> None:
+        """Slurm's lines of a step whose first task has ended long ago."""
+        self._say(f"First task exited {self._plan.wait_s}s ago")
+        for numbers, state in ((self._tasks.numbers, "running"), (self._tasks.ends, "exited")):
+            noun = "task" if len(numbers) == 1 else "tasks"
+            self._say(f"StepId={self._plan.name} {noun} {indexes.of(sorted(numbers)).text}: {state}")
+        self._say_terminating()
+        self._say("Job step aborted: Waiting up to 5 seconds for job step to finish.")
+        self._is_timed_out = True
 
     def _say(self, text: str) -> None:
         if not self._plan.is_quiet:
@@ -218,4 +252,9 @@ class Step:
         say(f"{self._plan.program}: error: {text}")
 
 
-__all__ = ["Plan", "Step"]
+def stepd(host: str) -> str:
+    """Who starts the tasks, by the name that it has in messages."""
+    return f"slurmstepd-{host}" if dialect.is_slurm else "slurmstepd"
+
+
+__all__ = ["Plan", "Step", "stepd"]

@@ -85,12 +85,13 @@ class Around(NamedTuple):
     uid: int
     gid: int
     umask: int
+    labels: Mapping[str, str] = {}  # of a job of our own: partition, account, qos; and the cluster
 
 
 def job_facts(row: JobRow, around: Around) -> environment.JobFacts:
     """What is known of the job, for its variables."""
     batch = row.batch
-    labels = dict(batch.labels) if batch is not None else {}
+    labels = dict(batch.labels) if batch is not None else dict(around.labels)
     facts = environment.JobFacts(
         row.job_id,
         row.name,
@@ -102,6 +103,7 @@ def job_facts(row: JobRow, around: Around) -> environment.JobFacts:
         labels.get("partition", ""),
         labels.get("account", ""),
         labels.get("qos", ""),
+        around.labels.get("cluster", "local"),
         submit_dir=row.cwd,
         submit_host=labels.get("submit_host", ""),
         started_at=row.started_at,
@@ -122,7 +124,14 @@ def job_facts(row: JobRow, around: Around) -> environment.JobFacts:
 
 
 def task_variables(
-    outer: Mapping[bytes, bytes], around: Around, size: Size, rank: int, share: int
+    outer: Mapping[bytes, bytes],
+    around: Around,
+    size: Size,
+    rank: int,
+    share: int,
+    *,
+    is_labelled: bool = False,
+    own_name: str = "",
 ) -> dict[bytes, bytes]:
     """The variables of one task.
 
@@ -137,7 +146,14 @@ def task_variables(
         if outer.get(b"SLURM_JOB_ID") != str(row.job_id).encode():
             # Ours are another job's, or none's: they were not set for this one.
             found |= environment.job_variables(job_facts(row, around))
-            del found["ENVIRONMENT"]
+            # srun tells of its own job what is its task's, and not these.
+            for word in ("ENVIRONMENT", "SLURM_NODE_ALIASES", "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU"):
+                found.pop(word, None)
+        found["SLURM_JOB_UID"] = str(around.uid)
+        found["SLURM_JOB_GID"] = str(around.gid)
+        found["SLURM_JOB_USER"] = row.user
+        found["SLURM_TOPOLOGY_ADDR"] = around.host
+        found["SLURM_TOPOLOGY_ADDR_PATTERN"] = "node"
         found["JOBD_JOB_ID"] = str(row.job_id)
         if around.server_id:
             found["JOBD_SERVER"] = around.server_id
@@ -155,7 +171,12 @@ def task_variables(
         nb_proc=size.need,
         umask=around.umask,
         job_id=row.job_id if row is not None else None,
+        job_cpus=row.nb_proc if row is not None and b"SLURM_JOB_ID" in outer else None,
+        label=is_labelled,
+        job_name=own_name,
     )
+    if b"SLURM_DISTRIBUTION" in outer and size.ntasks > 1:
+        del found["SLURM_DISTRIBUTION"]  # as the job was told
     found |= {
         "JOBD_STEP_ID": str(around.step_id),
         MARK: around.token,

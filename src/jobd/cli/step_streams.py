@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jobd.cli import dialect
 from jobd.cli.pseudo_terminal import PseudoTerminal
 from jobd.cli.task_streams import Outlet, Pump
 from jobd.errors import PathError
@@ -112,7 +113,7 @@ class Streams:
                 try:
                     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 except OSError as error:
-                    raise PathError(f"Could not open stdin file {path}: {error.strerror}") from error
+                    raise PathError(f"Could not open stdin file{_of(path)}: {error.strerror}") from error
                 self._give(number, descriptor, 0)
 
     def _broadcast(self) -> None:
@@ -168,7 +169,7 @@ class Streams:
                 os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
                 return os.open(path, flags, 0o666)
         except OSError as error:
-            raise PathError(f"Could not open stdout file {path}: {error.strerror}") from error
+            raise PathError(f"Could not open stdout file{_of(path)}: {error.strerror}") from error
 
     def _give(self, number: int, descriptor: int, target: int) -> None:
         """A descriptor that only this task is to hold."""
@@ -188,6 +189,11 @@ def _is_nothing(descriptor: int) -> bool:
     """Whether it is /dev/null, which all tasks may share."""
     status = os.fstat(descriptor)
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == os.makedev(1, 3)
+
+
+def _of(path: str) -> str:
+    """The file, which srun of Slurm does not name."""
+    return "" if dialect.is_slurm else f" {path}"
 
 
 __all__ = ["Streams", "Wanted"]

@@ -42,6 +42,11 @@ class Tasks:
         return list(self._living)
 
     @property
+    def numbers(self) -> list[int]:
+        """Those of the living ones."""
+        return list(self._living.values())
+
+    @property
     def are_stopped(self) -> bool:
         """Whether all that live are stopped."""
         return bool(self._living) and self._stopped >= self._living.keys()

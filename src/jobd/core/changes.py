@@ -7,14 +7,14 @@ already means nothing, and that is no error.
 from typing import NamedTuple
 
 from jobd.core import tree, waits
-from jobd.core.events import Changed, Ended, Event, Paused, Unpaused
-from jobd.core.job import Batch, Completing, Job, Now, Outcome, Running, Spec
+from jobd.core.events import Changed, Ended, Event, Paused, Reopened, Unpaused
+from jobd.core.job import Batch, Completing, Finished, Job, Now, Outcome, Running, Spec
 from jobd.core.reports import check_fits
 from jobd.core.resources import chosen_cpus, needed_of
 from jobd.core.tree import with_resumed
 from jobd.core.verdicts import in_order
 from jobd.core.world import World
-from jobd.dependencies import Dependency
+from jobd.dependencies import NO_DEPENDENCY, Dependency
 from jobd.errors import NoSuchJob, Refused
 from jobd.states import Cause
 from jobd.units import format_ids
@@ -36,15 +36,18 @@ class Wanted(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def held(world: World, job_id: int, now: Now) -> list[Event]:
+def held(world: World, job_id: int, now: Now, *, is_started_too: bool = False) -> list[Event]:
     """Keep a waiting job from being started.
+
+    Args:
+        is_started_too: one that has been started goes on, and is held when it is queued again, as in Slurm.
 
     Raises:
         NoSuchJob: it does not live.
         Refused: it is no batch job, or does not wait.
     """
     job, batch = _batch_job(world, job_id, "held")
-    if not job.is_waiting:
+    if not job.is_waiting and not is_started_too:
         raise Refused(f"{_name(job)} has been started and cannot be held (requeuehold queues it again, held)")
     return [] if batch.is_held else [_changed(job, batch._replace(is_held=True))]
 
@@ -113,6 +116,37 @@ def requeued(world: World, job_id: int, *, is_held_after: bool, now: Now) -> lis
             raise Refused(f"{_name(job)} is being ended")
         return events
     return with_resumed(world, events + tree.cut_short(world, job, Outcome(Cause.REQUEUED), now))
+
+
+def reopened(world: World, job: Job, *, is_held_after: bool) -> list[Event]:
+    """Queue a finished batch job again under its number: its next attempt will follow the last one.
+
+    Args:
+        job: as it ended.
+
+    Raises:
+        NotEnough: it asks for more than there is by now.
+        Refused: it is no batch job, may not be requeued, never ran, or was called inside another.
+    """
+    batch = job.spec.batch
+    if batch is None:
+        raise Refused(f"{_name(job)} is no batch job and cannot be requeued")
+    if not batch.is_requeueable:
+        raise Refused(f"{_name(job)} may not be requeued (--no-requeue)")
+    if job.tasks is not None or not isinstance(job.phase, Finished) or job.phase.started_at is None:
+        raise Refused(f"{_name(job)} never ran (jobctl rerun queues it again, as a new job)")
+    if job.parent_id is not None:
+        raise Refused(f"{_name(job)} was called inside job {job.parent_id}, and cannot be requeued")
+    array = None if job.array_id is None else world.arrays.get(job.array_id)
+    batch = batch._replace(
+        is_held=is_held_after,
+        begin_at=None,
+        dependency=NO_DEPENDENCY,
+        array_limit=batch.array_limit if array is None else array.limit,
+    )
+    spec = job.spec._replace(batch=batch)
+    check_fits(world, spec)
+    return [Reopened(job._replace(spec=spec))]
 
 
 def updated(

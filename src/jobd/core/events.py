@@ -96,6 +96,12 @@ class Requeued(NamedTuple):
     begin_at: float | None = None  # not before; a Changed that came just before has put it into the spec
 
 
+class Reopened(NamedTuple):
+    """A batch job that was over waits again, under its number: Scontrol requeue."""
+
+    job: Job  # as it ended, with what it asks for now
+
+
 class Ended(NamedTuple):
     """It is over for good."""
 
@@ -124,6 +130,7 @@ Event = (
     | Changed
     | Completed
     | Requeued
+    | Reopened
     | Ended
     | LimitsSet
 )
@@ -140,6 +147,7 @@ KINDS: dict[type[object], str] = {
     Changed: "changed",
     Completed: "completing",
     Requeued: "requeued",
+    Reopened: "requeued",
     Ended: "ended",
     LimitsSet: "limits",
 }

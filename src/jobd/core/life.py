@@ -10,6 +10,7 @@
 * Running → Finished: its command ended by itself and left no process.
 * Completing: the command is over and others of its processes live, or it is being killed. It still counts.
 * Requeued: its attempt is over, nothing of it lives, and the job waits again under its number.
+* Reopened: a Finished batch job, which the world knows no more, enters it again as a Waiting one (world.py).
 * Suspended and Resumed change no phase: that a job is suspended by its children follows from them (world.py).
 * Paused and Unpaused: a batch job whose processes Scontrol has stopped is Running, and its pause is open.
 * Split: an element leaves a waiting array; the array waits on with what is left, or its last element takes its place.
@@ -28,6 +29,7 @@ from jobd.core.events import (
     Event,
     Launched,
     Paused,
+    Reopened,
     Requeued,
     Resumed,
     Split,
@@ -127,7 +129,7 @@ def _learn(phase: Completing, event: Completed) -> Phase:
     return phase._replace(outcome=merged(phase.outcome, event.outcome))
 
 
-def _requeue(phase: Phase, event: Requeued) -> Phase:
+def _requeue(phase: Phase, event: Requeued | Reopened) -> Phase:
     return Waiting()
 
 
@@ -188,4 +190,5 @@ TABLE: dict[tuple[type, type], Callable[..., Phase]] = {
     (Completing, Completed): _learn,
     (Completing, Requeued): _requeue,
     (Completing, Ended): _finish_completing,
+    (Finished, Reopened): _requeue,
 }

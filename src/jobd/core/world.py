@@ -16,6 +16,7 @@ from jobd.core.events import (
     Event,
     LimitsSet,
     Paused,
+    Reopened,
     Requeued,
     Split,
     Started,
@@ -116,6 +117,12 @@ class World:
             return event.job
         if isinstance(event, Split):
             return self._split(event, now)
+        if isinstance(event, Reopened):
+            if event.job.job_id in self.jobs or event.job.job_id >= self.next_job_id:
+                raise life.Illegal(f"job {event.job.job_id}: Reopened, and it is not over")
+            back = life.apply(event.job, event)
+            self.add(back, now)
+            return back
         old = self.jobs.get(event.job_id)
         if old is None:
             raise life.Illegal(f"job {event.job_id}: {type(event).__name__} of a job that does not live")
@@ -132,7 +139,7 @@ class World:
         return new
 
     def add(self, job: Job, now: Now) -> None:
-        """Take in a living job: at its submission, and from the journal at the server's start (parents first)."""
+        """Take in a living job: at its submission, from the journal at the server's start (parents first), and one that is back."""
         assert not job.is_finished and job.job_id not in self.jobs
         self.jobs[job.job_id] = job
         if job.array_index is None or job.job_id == job.array_id:  # all elements have the array's token

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jobd.core.events import Changed, Ended, Event, Requeued, Split, Submitted
+from jobd.core.events import Changed, Ended, Event, Reopened, Requeued, Split, Submitted
 from jobd.core.job import Job
 from jobd.core.world import World
 from jobd.journal.records import Step
@@ -49,7 +49,9 @@ class Changes:
         elif kind is Submitted:
             self.new[job_id] = job
         else:
-            if kind in (Changed, Requeued):
+            if kind is Reopened:
+                self.come_and_gone.pop(job.spec.token, None)
+            if kind in (Changed, Requeued, Reopened):
                 self.with_other_specs.add(job_id)
             self._keep(job)
             if kind is Ended and job_id in self.new:

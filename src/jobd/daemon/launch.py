@@ -3,6 +3,7 @@
 The same job and attempt give the same Launch, however often it is said.
 """
 
+import re
 from functools import lru_cache
 
 from jobd import indexes
@@ -126,7 +127,7 @@ def _slurm_variables(job: Job, config: Config, facts: Facts) -> dict[str, str]:
             array_count=whole.count if whole is not None else 0,
             array_min=whole.first if whole is not None else 0,
             array_max=whole.last if whole is not None else 0,
-            array_step=whole.runs[0][2] if whole is not None else 1,
+            array_step=_step(labels.get("array_step", "")),
             restarts=max(0, job.attempt - 1),
             started_at=phase.started_at,
             time_limit_s=spec.time_limit_s,
@@ -136,6 +137,11 @@ def _slurm_variables(job: Job, config: Config, facts: Facts) -> dict[str, str]:
             umask=batch.umask,
         )
     )
+
+
+def _step(text: str) -> int:
+    """The step that was said with the indexes of an array; 1, as in Slurm, where none was."""
+    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else 1
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,6 @@
 """Seff's report on one job: what it asked for and what it used, and one sentence of advice. Pure text.
 
-The text is that of Slurm's contrib/seff; the last line is ours.
+The text is that of Slurm's contribs/seff; the last line is ours. `slurm_report` is that of 22.05 to the letter.
 """
 
 from typing import NamedTuple
@@ -37,6 +37,7 @@ class Facts(NamedTuple):
     is_measured: bool  # whether its CPU time and memory were recorded
     is_over: bool
     has_started: bool
+    is_memory_by_cpu: bool = False  # whether it was asked for by the processor
 
 
 def report(facts: Facts) -> list[str]:
@@ -56,6 +57,34 @@ def report(facts: Facts) -> list[str]:
     if not facts.is_measured:
         return [*lines, f"Job Wall-clock time: {span_padded(facts.elapsed_s)}", f"Advice: {advice(facts)}"]
     return [*lines, *_usage(facts), f"Advice: {advice(facts)}"]
+
+
+def slurm_report(facts: Facts) -> list[str]:
+    """The lines of the report, as the script of Slurm 22.05 has them."""
+    is_open = facts.state in ("PENDING", "RUNNING")
+    lines = report(facts._replace(is_over=not is_open, has_started=False))[:-1]
+    if facts.state == "PENDING":
+        return [*lines, "Efficiency not available for jobs in the PENDING state."]
+    walltime_s = int(facts.elapsed_s) * facts.nb_proc
+    cpu_s = int(facts.cpu_s + 0.5)
+    used, asked = facts.memory_used_bytes, _size(facts.memory_bytes)
+    each = _size(facts.memory_bytes / facts.nb_proc) + "/core" if facts.is_memory_by_cpu else asked + "/node"
+    # Where nothing of it was measured, the script does not know how many tasks that was of.
+    lines += [
+        f"CPU Utilized: {span_padded(cpu_s)}",
+        f"CPU Efficiency: {_percent(cpu_s, walltime_s)} of {span_padded(walltime_s)} core-walltime",
+        f"Job Wall-clock time: {span_padded(facts.elapsed_s)}",
+        f"Memory Utilized: {_size(used)}" + ("" if used else " (estimated maximum)"),
+        f"Memory Efficiency: {_percent(used, facts.memory_bytes)} of {asked}"
+        + ("" if used else f" ({each})"),
+    ]
+    if facts.state == "RUNNING":
+        lines.append("WARNING: Efficiency statistics may be misleading for RUNNING jobs.")
+    return lines
+
+
+def _size(count_bytes: float) -> str:
+    return short_text(count_bytes) if count_bytes else "0.00 MB"
 
 
 def _usage(facts: Facts) -> list[str]:

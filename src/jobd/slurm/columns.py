@@ -87,7 +87,7 @@ JOB_COLUMNS: dict[str, str] = {
     "restartcnt": "RESTART_COUNT",
     "schednodes": "SCHEDNODES",
     "sct": "S:C:T",
-    "selectjobinfo": "SELECT_JOBINFO",
+    "selectjobinfo": "",
     "siblingsactive": "ACTIVE_SIBLINGS",
     "siblingsactiveraw": "ACTIVE_SIBLINGS_RAW",
     "siblingsviable": "VIABLE_SIBLINGS",

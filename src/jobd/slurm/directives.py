@@ -20,15 +20,28 @@ class Directive(NamedTuple):
     words: list[str]
 
 
-def read(script: str) -> list[Directive]:
+class UnmatchedQuote(UsageError):
+    """A quote without an end."""
+
+    def __init__(self, line: int, quote: str, text: str, word: str) -> None:
+        super().__init__(f"line {line}: the quote {quote} has no end in {text.strip()[:60]!r}")
+        self.slurm = f"line {line}: Unmatched `{quote}` in [{word}]"
+
+
+def read(script: str, *, is_strict: bool = False) -> list[Directive]:
     """All directives of a script, in order.
+
+    Args:
+        is_strict: #SBATCH is the beginning of one whatever follows it, as Slurm has it.
 
     Raises:
         UsageError: a quote has no end.
     """
     found = []
     for number, line in enumerate(_head(script), 1):
-        if line.startswith(MAGIC) and line[len(MAGIC) : len(MAGIC) + 1] in ("", " ", "\t", "-", "\r"):
+        if line.startswith(MAGIC) and (
+            is_strict or line[len(MAGIC) : len(MAGIC) + 1] in ("", " ", "\t", "-", "\r")
+        ):
             words = split(line[len(MAGIC) :], number)
             if words:
                 found.append(Directive(number, words))
@@ -62,8 +75,9 @@ def split(text: str, line: int) -> list[str]:
     word: list[str] | None = None
     quote = ""
     is_escaped = False
-    for char in text:
-        if is_escaped:
+    over = 0  # where the last word ended
+    for position, char in enumerate(text):
+        if is_escaped and (quote or not char.isspace()):
             is_escaped = False
         elif char == "\\":
             is_escaped = True
@@ -79,15 +93,17 @@ def split(text: str, line: int) -> list[str]:
             continue
         elif char == "#":
             break
-        elif char.isspace():
+        elif char.isspace():  # also behind a backslash: only quotes join
+            is_escaped = False
             if word is not None:
                 words.append("".join(word))
+                over = position
             word = None
             continue
         word = word if word is not None else []
         word.append(char)
     if quote:
-        raise UsageError(f"line {line}: the quote {quote} has no end in {text.strip()[:60]!r}")
+        raise UnmatchedQuote(line, quote, text, text[over:])
     if word is not None:
         words.append("".join(word))
     return words

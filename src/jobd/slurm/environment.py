@@ -71,6 +71,7 @@ def job_variables(facts: JobFacts) -> dict[str, str]:
         "SLURM_NODEID": "0",
         "SLURM_NODELIST": facts.node,
         "SLURM_NODE_ALIASES": "(null)",
+        "SLURM_PRIO_PROCESS": "0",
         "SLURM_PROCID": "0",
         "SLURM_SUBMIT_DIR": facts.submit_dir,
         "SLURM_SUBMIT_HOST": facts.submit_host or facts.node,
@@ -92,12 +93,21 @@ def job_variables(facts: JobFacts) -> dict[str, str]:
     variables |= _asked(facts) | _array(facts) | gpu_variables(facts.gpus)
     if facts.restarts > 0:
         variables["SLURM_RESTART_COUNT"] = str(facts.restarts)
-    if facts.started_at is not None:
-        variables["SLURM_JOB_START_TIME"] = str(int(facts.started_at))
-        if facts.time_limit_s is not None:
-            variables["SLURM_JOB_END_TIME"] = str(int(facts.started_at) + facts.time_limit_s)
-    if facts.umask is not None:
-        variables["SLURM_UMASK"] = f"{facts.umask:04o}"
+    return variables
+
+
+# Of a batch job's variables those that only its script has: a command of Salloc is on no node and is no task.
+_OF_SCRIPTS = (
+    "ENVIRONMENT", "SLURMD_NODENAME", "SLURM_CPUS_ON_NODE", "SLURM_GTIDS", "SLURM_JOB_GID", "SLURM_JOB_UID", "SLURM_JOB_USER",
+    "SLURM_LOCALID", "SLURM_NODEID", "SLURM_PRIO_PROCESS", "SLURM_PROCID", "SLURM_TOPOLOGY_ADDR", "SLURM_TOPOLOGY_ADDR_PATTERN",
+)  # fmt: skip
+
+
+def allocation_variables(facts: JobFacts) -> dict[str, str]:
+    """The SLURM_* variables of a command that salloc runs."""
+    variables = job_variables(facts)
+    for name in _OF_SCRIPTS:
+        variables.pop(name, None)
     return variables
 
 
@@ -165,8 +175,16 @@ def task_variables(
     nb_proc: int | None = None,
     umask: int | None = None,
     job_id: int | None = None,
+    job_cpus: int | None = None,
+    label: bool = False,
+    job_name: str = "",
 ) -> dict[str, str]:
-    """What a task of an Srun step finds besides its job's variables."""
+    """What a task of an Srun step finds besides its job's variables.
+
+    Args:
+        job_cpus: the processors of the job around the step; None for an Srun's own job.
+        job_name: where the step was given a name of its own, which srun tells as the job's.
+    """
     variables = {
         "SLURM_GTIDS": ",".join(map(str, range(ntasks))),
         "SLURM_LAUNCH_NODE_IPADDR": "127.0.0.1",
@@ -174,6 +192,7 @@ def task_variables(
         "SLURM_NODEID": "0",
         "SLURM_NPROCS": str(ntasks),
         "SLURM_NTASKS": str(ntasks),
+        "SLURM_PRIO_PROCESS": "0",
         "SLURM_PROCID": str(rank),
         "SLURM_SRUN_COMM_HOST": "127.0.0.1",
         "SLURM_STEPID": str(step_id),
@@ -185,6 +204,16 @@ def task_variables(
         "SLURM_TASKS_PER_NODE": str(ntasks),
         "SLURMD_NODENAME": node,
     }
+    if ntasks > 1:
+        variables["SLURM_DISTRIBUTION"] = "block"
+    elif job_cpus is not None:
+        variables["SLURM_DISTRIBUTION"] = "cyclic"
+    if job_cpus is not None:
+        variables["SLURM_JOB_CPUS_PER_NODE_PACK_GROUP_0"] = str(job_cpus)
+    if label:
+        variables["SLURM_LABELIO"] = "1"
+    if job_name:
+        variables["SLURM_JOB_NAME"] = job_name
     if job_id is not None:
         variables["SLURM_JOB_ID"] = variables["SLURM_JOBID"] = str(job_id)
     if cpus_per_task is not None:
@@ -207,8 +236,21 @@ _EVERYTHING = JobFacts(
 JOB_VARIABLES = frozenset(
     {
         *job_variables(_EVERYTHING),
-        *task_variables(step_id=0, rank=0, ntasks=1, node="n", cpus_per_task=1, nb_proc=1, umask=0, job_id=1),
+        *task_variables(
+            step_id=0, rank=0, ntasks=1, node="n", cpus_per_task=1, nb_proc=1, umask=0, job_id=1, job_cpus=1
+        ),
         "SLURM_MEM_PER_CPU",
+        "SLURM_OPEN_MODE",
+        # What sbatch was told, and hands on to the job's steps (cli/batch_environment.py).
+        "SLURM_ACCTG_FREQ",
+        "SLURM_EXPORT_ENV",
+        "SLURM_GET_USER_ENV",
+        "SLURM_HINT",
+        "SLURM_LABELIO",
+        "SLURM_OVERCOMMIT",
+        "SLURM_PROFILE",
+        "SLURM_THREADS_PER_CORE",
+        "SRUN_DEBUG",
         "SLURM_TASK_PID",
     }
 )

@@ -5,7 +5,7 @@ justified to the left, and a name may be written in any case and as short as its
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jobd.errors import UsageError
@@ -54,6 +54,8 @@ class Field(NamedTuple):
 
     def laid_out(self, value: str) -> str:
         """The value, padded to the width, cut with a `+`."""
+        if self.width == 0:
+            return ""
         if len(value) > self.width:
             value = value[: self.width - 1] + "+"
         return value.ljust(self.width) if self.is_left else value.rjust(self.width)
@@ -96,9 +98,38 @@ def _field(name: str, minus: str, digits: str) -> Field:
     return Field(name, int(digits), bool(minus))
 
 
-def help_text() -> str:
+def parse_exactly(text: str, widths: Mapping[str, int] = WIDTHS, everything: str = "all") -> list[Field]:
+    """The fields of a comma list as Slurm reads it: no field at all is fine, and a width that is no number is 0.
+
+    Args:
+        widths: of the fields that there are, in their order.
+        everything: the word for all of them, of which a beginning is enough; "" for none.
+
+    Raises:
+        UsageError: a name that is none.
+    """
+    fields: list[Field] = []
+    for part in filter(None, text.split(",")):
+        word, sign, width = part.lstrip().partition("%")
+        lower = word.lower()
+        if everything.startswith(lower) and everything:
+            fields += [Field(name, abs(usual), usual < 0) for name, usual in widths.items()]
+            continue
+        name = next((name for name in widths if name.lower().startswith(lower)), None)
+        if name is None:
+            raise UsageError(f'Invalid field requested: "{word}"')
+        if not sign:
+            fields.append(Field(name, abs(widths[name]), widths[name] < 0))
+            continue
+        found = re.match(r"-?0*(\d{0,6})", width, re.ASCII)
+        assert found is not None
+        fields.append(Field(name, int(found[1] or 0), width.startswith("-")))
+    return fields
+
+
+def help_text(names: Sequence[str] = tuple(WIDTHS)) -> str:
     """--helpformat: all names, four a line."""
-    names = [f"{name:<19}" for name in WIDTHS]
+    names = [f"{name:<19}" for name in names]
     rows = [names[index : index + _HELP_COLUMNS] for index in range(0, len(names), _HELP_COLUMNS)]
     return "".join(" ".join(row) + "\n" for row in rows)
 
@@ -107,12 +138,12 @@ class Layout(NamedTuple):
     """How the lines of a list are written."""
 
     fields: Sequence[Field]
-    delimiter: str = ""  # "" for columns of fixed width
+    delimiter: str | None = None  # None for columns of fixed width
     is_ended: bool = False  # the delimiter stands behind the last value too
 
     def header(self) -> str:
         """The names, and below them dashes where columns are of fixed width."""
-        if self.delimiter:
+        if self.delimiter is not None:
             return self._joined([field.name for field in self.fields])
         names = [
             f"{field.name[: field.width]:{'<' if field.is_left else '>'}{field.width}} "
@@ -123,10 +154,11 @@ class Layout(NamedTuple):
 
     def line(self, values: Sequence[str]) -> str:
         """The line of one job or step."""
-        if self.delimiter:
+        if self.delimiter is not None:
             return self._joined(values)
         cells = [field.laid_out(value) + " " for field, value in zip(self.fields, values, strict=True)]
         return "".join(cells) + "\n"
 
     def _joined(self, values: Sequence[str]) -> str:
-        return self.delimiter.join(values) + (self.delimiter if self.is_ended else "") + "\n"
+        between = self.delimiter or ""
+        return between.join(values) + (between if self.is_ended else "") + "\n"

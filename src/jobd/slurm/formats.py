@@ -6,6 +6,7 @@ as it is, a name without one is 20 wide.
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jobd.errors import UsageError
@@ -23,11 +24,13 @@ class Field(NamedTuple):
     width: int  # 0 for as wide as the value
     is_right: bool
     suffix: str
+    is_cut: bool = True  # else what is too wide for it is cut only where it stands to the left
 
     def laid_out(self, value: str) -> str:
         """The value, cut and padded to the width."""
         if self.width:
-            value = value[: self.width]
+            if self.is_cut or not self.is_right:
+                value = value[: self.width]
             value = value.rjust(self.width) if self.is_right else value.ljust(self.width)
         return value + self.suffix
 
@@ -35,6 +38,8 @@ class Field(NamedTuple):
 Format = list[Field]
 
 _PART = re.compile(r"%(\.?)(\d*)(.?)([^%]*)", re.DOTALL)
+_TOKEN = re.compile(r"(\.?)(\d*)(.?)(.*)", re.DOTALL)
+_LAYOUT = re.compile(r"(\.?)(\d*)(.*)", re.DOTALL)
 _NAMED = re.compile(r"([A-Za-z0-9_-]+)(?::(\.?)(\d*)(.*))?", re.DOTALL)
 
 
@@ -81,6 +86,51 @@ def parse_names(text: str, columns: Mapping[str, str] = JOB_COLUMNS) -> Format:
     return fields
 
 
+def read(text: str, letters: Mapping[str, str], columns: Mapping[str, str]) -> tuple[Format, list[str]]:
+    """(columns, letters that are none) of a format as Slurm itself reads it: what is no column stands in each line as it was written."""
+    if text.lower() == "%all":
+        names = sorted(letters, key=lambda letter: (letter.isupper(), letter))
+        text = "|".join(f"%{letter}" for letter in names)
+    head, _, _ = text.partition("%")
+    fields = [Field("", "", 0, False, head)]
+    unknown = []
+    for part in filter(None, text[len(head) :].split("%")):  # strtok(3): %% is one
+        found = _TOKEN.fullmatch(part)
+        assert found is not None
+        dot, digits, letter, suffix = found.groups()
+        if letter in letters:
+            name = letters[letter]
+            fields.append(Field(name, columns[name], _width(digits, text), bool(dot), suffix))
+        else:
+            unknown.append(letter)
+            fields.append(Field("", "", 0, False, f"%{part}"))
+    return fields, unknown
+
+
+def read_names(
+    text: str, columns: Mapping[str, str], same: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Format, list[str]]:
+    """(columns, names that are none) of a format by names, as Slurm itself reads it.
+
+    Args:
+        same: other names of columns.
+    """
+    fields: Format = []
+    unknown = []
+    for part in filter(None, text.split(",")):
+        word, colon, layout = part.partition(":")
+        name = same.get(word.lower(), word.lower())
+        if name not in columns:
+            unknown.append(word)
+            continue
+        found = _LAYOUT.fullmatch(layout)
+        assert found is not None
+        dot, digits, suffix = found.groups()
+        width = _width(digits, text) if colon else NAMED_WIDTH
+        fields.append(Field(name, columns[name], width, bool(dot), suffix))
+    return fields, unknown
+
+
 # Other names that Slurm has for the same.
 _SAME = {
     "shared": "oversubscribe",
@@ -101,7 +151,7 @@ def _width(digits: str, text: str) -> int:
 
 def header(fields: Format) -> str:
     """The line of column names."""
-    return "".join([field.laid_out(field.header) for field in fields])
+    return "".join([field._replace(is_cut=True).laid_out(field.header) for field in fields])
 
 
 def line(fields: Format, value_of: Callable[[str], str]) -> str:

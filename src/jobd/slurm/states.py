@@ -44,6 +44,14 @@ def named(word: str) -> frozenset[str]:
     return _OURS.get(name, frozenset())
 
 
+def as_slurm_has_it(word: str) -> frozenset[str] | None:
+    """The states of one name as Slurm itself reads it; None for one that is none."""
+    name = word.upper()
+    if name in _SLURMS_OWN or name in _CODES.values():
+        return frozenset(state for state, code in _CODES.items() if name in (state, code))
+    return None
+
+
 def code_of(state: str) -> str:
     """The compact name of a state: PD, R, CG; an unknown one, from a newer server, is its own."""
     return _CODES.get(state, state)

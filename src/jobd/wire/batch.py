@@ -177,7 +177,7 @@ class Control(NamedTuple):
 
     target: Target
     action: str
-    is_held_after: bool = False  # requeuehold
+    is_held_after: bool = False  # requeuehold; of a hold: running jobs too, for when they wait again
 
 
 class Update(NamedTuple):

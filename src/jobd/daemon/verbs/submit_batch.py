@@ -52,7 +52,7 @@ def handle(server: "Server", peer: Peer, request: SubmitBatch) -> Callable[[], A
     plan = _planned(server, peer, request)
     if request.is_test:
         at = _expected_start_at(server, plan)
-        return lambda: Accepted([], expected_start_at=at, server_id=server_id)
+        return lambda: Accepted([server.world.next_job_id], expected_start_at=at, server_id=server_id)
     job_ids = _queue(server, request, plan)
     return lambda: Accepted(job_ids, server_id=server_id)
 
