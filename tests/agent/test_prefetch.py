@@ -14,7 +14,6 @@ from jobd.wire import messages as m
 from jobd.wire.blobs import blob_of
 
 CPUS = sorted(os.sched_getaffinity(0))
-VARIABLES = ["SLURM_JOB_START_TIME", "0", "SLURM_JOB_END_TIME", "0"]
 
 
 def prefetch(hands: Hands, job_id: int, text: str = "echo x >> begun", **fields: Any) -> b.Launch:
@@ -48,13 +47,7 @@ def test_it_begins_on_the_processors_of_the_one_that_left_and_says_so_first(hand
     go = hands.gate("go")
     hands.shell(1, "read x < go", cpus=[cpu])
     text = "nproc; taskset -cp $$ | grep -o '[0-9,-]*$'"
-    prefetch(
-        hands,
-        2,
-        f"{text}; echo $SLURM_JOB_START_TIME $SLURM_JOB_END_TIME",
-        variables=VARIABLES,
-        time_limit_s=60,
-    )
+    prefetch(hands, 2, text)
     hands.turn(20)
     assert said(hands) == []
     before = time.time()
@@ -64,14 +57,7 @@ def test_it_begins_on_the_processors_of_the_one_that_left_and_says_so_first(hand
     (message,) = hands.all_of(b.Began, 2)
     assert (message.attempt, message.token, message.cpus) == (1, "token-2", [cpu])
     assert before <= message.at <= left.ended_at
-    assert hands.output(2).split() == ["1", str(cpu), str(int(message.at)), str(int(message.at) + 60)]
-
-
-def test_variables_that_the_server_did_not_set_are_not_set(hands: Hands) -> None:
-    prefetch(hands, 2, "echo ${SLURM_JOB_START_TIME-none} ${SLURM_JOB_END_TIME-none}")
-    hands.sh(1, "true")
-    hands.left(2)
-    assert hands.output(2) == "none none\n"
+    assert hands.output(2).split() == ["1", str(cpu)]
 
 
 def test_as_many_begin_as_have_left_in_their_order(hands: Hands) -> None:

@@ -149,13 +149,6 @@ def with_variables(environment: dict[str, str], launch: Launch) -> dict[str, str
             variables.setdefault(name[1:], value)
         else:
             variables[name] = value
-    if launch.is_prefetched:  # only now is it known when it starts
-        for name, at in (
-            ("SLURM_JOB_START_TIME", launch.started_at),
-            ("SLURM_JOB_END_TIME", launch.started_at + (launch.time_limit_s or 0)),
-        ):
-            if name in variables:
-                variables[name] = str(int(at))
     variables["JOBD_JOB_ID"] = str(launch.job_id)
     variables["JOBD_ATTEMPT"] = str(launch.attempt)
     variables["JOBD_SERVER"] = launch.server_id
