@@ -79,6 +79,12 @@ SETTINGS: dict[str, Setting] = {
         ("normal", "full"),
         "what a commit survives: normal the death of the server, full a power cut too (0.3 to 10 ms a commit)",
     ),
+    "prefetch_s": _number(
+        0.1,
+        0.0,
+        3600.0,
+        "batch jobs that last less than so many seconds on average are handed to the agent beforehand; 0: none ever",
+    ),
     "thread_variables": _names(
         [
             "OMP_NUM_THREADS",
@@ -130,6 +136,7 @@ class Config(NamedTuple):
     events_kept: int
     history_days: float
     journal_sync: str
+    prefetch_s: float
     thread_variables: list[str]
     memory: str
     gpus: int

@@ -36,6 +36,7 @@ GRACE_DEFAULT_S = 5.0  # until a server has told its own
 LEAVE_AFTER_S = 1.0  # without a server and with nothing to watch; the next server starts another
 LEAVE_UNKNOWN_AFTER_S = 60.0  # … but with something to tell that nobody else knows
 FRAMES_MAX = 500  # in one message to the server
+PROMPT_S = 0.05  # since the last turn
 GATHER_S = 0.01  # between two messages, while there is enough to do without the server
 SALLOC_EXIT_S = 5.0  # for a Salloc to leave after its job's last process
 
@@ -68,7 +69,7 @@ class Agent:
         self._is_leaving = False
         self._grace_s = GRACE_DEFAULT_S
         self._out: list[bytes] = []
-        self._sent_at_s = 0.0
+        self._sent_at_s = self._turn_s = 0.0
         self._is_urgent = False
         self._orphans_at_s: float | None = None
         self._has_looked_for_orphans = False
@@ -201,7 +202,9 @@ class Agent:
     def children_changed(self) -> None:
         """SIGCHLD, or another signal: reap what has ended."""
         self.batches.lives.children_changed()
-        self.batches.fill()  # before the server is heard: what it has to say is for later ones
+        if time.monotonic() - self._turn_s < PROMPT_S:
+            # Before the server is heard, whose words are for later ones: unless we stood still, and it may have taken them back.
+            self.batches.fill()
 
     def pidfd_ready(self, pidfd: int) -> None:
         """A followed process has ended, or a control group has changed."""
@@ -256,6 +259,7 @@ class Agent:
         """Do what is due. One look at the process table serves all jobs that are being killed."""
         self.batches.lives.step()
         self.batches.fill()
+        self._turn_s = time.monotonic()
         now_s = time.monotonic()
         for watch in list(self._killed.values()):
             killing = watch.killing

@@ -137,6 +137,8 @@ def reopened(world: World, job: Job, *, is_held_after: bool) -> list[Event]:
         raise Refused(f"{_name(job)} never ran (jobctl rerun queues it again, as a new job)")
     if job.parent_id is not None:
         raise Refused(f"{_name(job)} was called inside job {job.parent_id}, and cannot be requeued")
+    if any(one.parent_id == job.job_id for one in world.jobs.values()):
+        raise Refused(f"{_name(job)}: what was called inside it is still being ended")
     array = None if job.array_id is None else world.arrays.get(job.array_id)
     batch = batch._replace(
         is_held=is_held_after,

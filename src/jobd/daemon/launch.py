@@ -127,7 +127,7 @@ def _slurm_variables(job: Job, config: Config, facts: Facts) -> dict[str, str]:
             array_count=whole.count if whole is not None else 0,
             array_min=whole.first if whole is not None else 0,
             array_max=whole.last if whole is not None else 0,
-            array_step=_step(labels.get("array_step", "")),
+            array_step=_step(labels.get("array_step") or labels.get("array", "").partition(":")[2]),
             restarts=max(0, job.attempt - 1),
             started_at=phase.started_at,
             time_limit_s=spec.time_limit_s,
@@ -141,7 +141,8 @@ def _slurm_variables(job: Job, config: Config, facts: Facts) -> dict[str, str]:
 
 def _step(text: str) -> int:
     """The step that was said with the indexes of an array; 1, as in Slurm, where none was."""
-    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else 1
+    found = re.match(r"[0-9]{1,10}(?=$|[%,])", text)
+    return int(found[0]) if found else 1
 
 
 @lru_cache(maxsize=256)

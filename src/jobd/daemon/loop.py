@@ -65,7 +65,7 @@ class Server:
         self.machine = machine
         self.link = Link(comm)
         self.steps = Steps(journal, world)
-        self.prefetched = Prefetched()
+        self.prefetched = Prefetched(short_s=config.prefetch_s, average_s=10 * config.prefetch_s)
         self.now = Now(0.0, 0.0)
         self.stop_asked = False
         self.kill_asked = False  # and then stop

@@ -126,6 +126,10 @@ class Prefetched:
         return 0.0 if self._waiting else None
 
     # ---- sending
+    @property
+    def _is_short(self) -> bool:
+        return self.short_s > 0 and self._average_s <= self.short_s
+
     def look(self, server: "Server") -> None:
         """After a tick: learn how long jobs last, and see that the agent has just what may begin next."""
         for _, event, job in server.changes.events:
@@ -133,7 +137,7 @@ class Prefetched:
                 started_at = job.phase.started_at
                 if started_at is not None:
                     self._average_s += (job.phase.ended_at - started_at - self._average_s) / AVERAGE_OF
-        if not self._sent and (self._average_s > self.short_s or server.config.journal_sync == "full"):
+        if not self._sent and (not self._is_short or server.config.journal_sync == "full"):
             return  # who wants to find each start after a power cut does not let one be told after it has begun
         jobs = server.world.jobs
         for job_id, attempt in list(self._sent.items()):
@@ -143,7 +147,7 @@ class Prefetched:
         if self._is_recalling or not self._is_able or server.link.agent is None:
             return
         wanted = {}
-        if self._average_s <= self.short_s and not server.kill_asked and not server.stop_asked:
+        if self._is_short and not server.kill_asked and not server.stop_asked:
             count = min(AHEAD_MAX, AHEAD * len(server.world.holding))
             wanted = {job.job_id: job for job in next_up(server.world, count)}
         in_order = self._in_order(list(wanted))
