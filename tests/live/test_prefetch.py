@@ -155,7 +155,8 @@ def test_an_agent_that_stands_still_holds_a_request_up_for_a_moment_only(house: 
         assert ask(house, b.Cancel(target([last, last - 1]))).job_ids == [last - 1, last]
         first_s = time.monotonic() - began_s
         waiting = [row["job_id"] for row in house.jobs() if row["state"] == "PENDING"]
-        gone = waiting[24:28]  # it has them, and has not begun them: what it began just before it stood still it could not tell
+        # It has these, and has not begun them. What it began just before it stood still it could not tell.
+        gone = waiting[24:28]
         assert ask(house, b.Cancel(target(gone))).job_ids == gone
         assert time.monotonic() - began_s < first_s + 0.9 * ANSWER_S  # it is not waited for again
     finally:
