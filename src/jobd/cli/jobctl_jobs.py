@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from jobd.cli.main import say
+from jobd.cli.main import outlive_own_end, say
 from jobd.errors import EXIT_REFUSED, UsageError
 from jobd.states import Control
 
@@ -146,6 +146,8 @@ def _control(options: argparse.Namespace, action: Control) -> int:
     from jobd.wire import batch as b
 
     request = b.Control(b.Target(selection.parse_all(options.ids)), action.value)
+    if action is Control.REQUEUE:
+        outlive_own_end()
     client = Client()
     code = 0
     while True:

@@ -10,7 +10,7 @@ from jobd import __version__
 from jobd.cli import dialect, selection
 from jobd.cli.getopt import REQUIRED, Option, Table
 from jobd.cli.listing import Options, is_answered, pages, parser_of, request_of
-from jobd.cli.main import run, say
+from jobd.cli.main import outlive_own_end, run, say
 from jobd.cli.slurm_values import node_name
 from jobd.client import Client, is_listening, is_server_alive
 from jobd.errors import EXIT_REFUSED, Refused, UsageError
@@ -136,6 +136,8 @@ def _controlling(action: Control, *, is_held_after: bool = False) -> Callable[[S
             rest.pop(0)
             states = ["RUNNING", "SUSPENDED"]
         target = target_of(rest)._replace(states=states)
+        if action is Control.REQUEUE:
+            outlive_own_end()
         return affect(Client(), b.Control(target, action.value, is_held_after), options)
 
     return act

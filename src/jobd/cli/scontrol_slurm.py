@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jobd.cli import scontrol, scontrol_refusals, selection
 from jobd.cli.listing import Options
-from jobd.cli.main import printable, say
+from jobd.cli.main import outlive_own_end, printable, say
 from jobd.client import Client
 from jobd.errors import JobdError, NoServer
 from jobd.states import Control
@@ -117,6 +117,8 @@ def _controlling(
         if words[0].lower().startswith("incomplete"):
             words = words[1:]
         client = Client()
+        if action is Control.REQUEUE:
+            outlive_own_end()
         for word in words:
             listed, named = _names_of(word, is_by_name=is_by_name)
             last = ""
