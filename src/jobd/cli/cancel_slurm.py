@@ -16,9 +16,9 @@ from typing import NamedTuple
 from jobd import indexes
 from jobd.cli import queue_lines, selection
 from jobd.cli import slurm_values as v
-from jobd.cli.dialect import RELEASE, Said
+from jobd.cli.dialect import Said
 from jobd.cli.getopt import REQUIRED, Option, Table
-from jobd.cli.listing import Options, check_clusters, parser_of, request_of, steps_of, user_name
+from jobd.cli.listing import Options, check_clusters, is_answered, parser_of, request_of, steps_of, user_name
 from jobd.cli.main import say
 from jobd.cli.option_values import signal_numbers
 from jobd.client import Client, pages
@@ -105,14 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
     options = Options(TABLE, argv)
-    if options.has("help"):
-        sys.stdout.write(build_parser().format_help())
-        return 0
-    if options.has("usage"):
-        sys.stdout.write(USAGE)
-        return 0
-    if options.has("version"):
-        print(RELEASE)
+    if is_answered(options, build_parser, USAGE):
         return 0
     asked = _asked(options)
     client = Client()

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from jobd.cli import sinfo, tres
 from jobd.cli.dialect import RELEASE, Said
 from jobd.cli.getopt import REQUIRED, Option, Table
-from jobd.cli.listing import Options, check_clusters, parser_of
+from jobd.cli.listing import Options, check_clusters, is_answered, parser_of
 from jobd.cli.main import printable, say
 from jobd.cli.sinfo import Value
 from jobd.client import Client
@@ -130,14 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
     options = Options(TABLE, argv)
-    if options.has("help"):
-        sys.stdout.write(build_parser().format_help())
-        return 0
-    if options.has("usage"):
-        sys.stdout.write(USAGE)
-        return 0
-    if options.has("version"):
-        print(RELEASE)
+    if is_answered(options, build_parser, USAGE):
         return 0
     if options.has("long") and options.has("format", "Format"):
         raise Said(

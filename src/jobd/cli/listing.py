@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from jobd import __version__
-from jobd.cli import selection
+from jobd.cli import dialect, selection
 from jobd.cli import slurm_values as v
 from jobd.cli.dialect import Said
 from jobd.cli.getopt import Option, Table, fill_parser
@@ -104,13 +104,17 @@ def parser_of(program: str, table: Table, description: str, epilog: str = "") ->
     return parser
 
 
-def is_answered(options: Options, build_parser: Callable[[], argparse.ArgumentParser]) -> bool:
-    """Whether --help or --version was all that was asked for; it has been shown."""
+def is_answered(
+    options: Options, build_parser: Callable[[], argparse.ArgumentParser], usage: str = ""
+) -> bool:
+    """Whether --help, --usage or --version was all that was asked for; it has been shown."""
     if options.has("help"):
         sys.stdout.write(build_parser().format_help())
+    elif options.has("usage"):
+        sys.stdout.write(usage)
     elif options.has("version"):
-        sys.stdout.write(f"{build_parser().prog} {__version__}\n")
-    return options.has("help", "version")
+        sys.stdout.write(f"{dialect.version(build_parser().prog, __version__)}\n")
+    return options.has("help", "usage", "version")
 
 
 def words_of(lists: Iterable[str] | None) -> list[str] | None:

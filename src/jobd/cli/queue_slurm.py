@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from jobd import indexes
 from jobd.cli import letters, queue_lines, queue_pages, queue_values, render, selection
 from jobd.cli import slurm_values as v
-from jobd.cli.dialect import RELEASE, Said
+from jobd.cli.dialect import Said
 from jobd.cli.getopt import OPTIONAL, REQUIRED, Option, Table
 from jobd.cli.listing import (
     Filter,
     Options,
     check_clusters,
     cluster_name,
+    is_answered,
     my_name,
     parser_of,
     steps_of,
@@ -104,14 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
     options = Options(TABLE, argv)
-    if options.has("help"):
-        sys.stdout.write(build_parser().format_help())
-        return 0
-    if options.has("usage"):
-        sys.stdout.write(USAGE)
-        return 0
-    if options.has("version"):
-        print(RELEASE)
+    if is_answered(options, build_parser, USAGE):
         return 0
     jobs_text, steps_text = _lists(options)
     every_s = _seconds(options.last("iterate"))

@@ -45,9 +45,8 @@ class Prefetched:
         """
         self.answer_s = answer_s
         self.short_s = short_s
-        self.began: set[tuple[int, int]] = (
-            set()
-        )  # (job, attempt), in this tick: the agent need not be told to start them
+        # (job, attempt), in this tick: the agent need not be told to start them.
+        self.began: set[tuple[int, int]] = set()
         self._average_s = average_s
         self._sent: dict[int, int] = {}  # job → attempt, in their order
         self._number = self._answered = 0  # Recalls

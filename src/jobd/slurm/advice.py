@@ -10,7 +10,6 @@ from jobd.slurm.times import span_padded
 
 # Below these shares of what was asked for it is worth saying so; short jobs say nothing about anything.
 CPU_LOW = 0.5
-CPU_HIGH = 0.95
 MEMORY_LOW = 0.4
 MEMORY_HIGH = 0.9
 TIME_LOW = 0.25
