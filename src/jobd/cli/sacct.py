@@ -127,13 +127,11 @@ def main(argv: Sequence[str], *, name: str = "Sacct") -> int:
 
             if sacct_words.is_answered(options):
                 return 0
-        if is_answered(options, lambda: build_parser(dialect.name(name))):
+        usage = f"Usage: {dialect.name(name)} [options]\n\tUse --help for help\n"
+        if is_answered(options, lambda: build_parser(dialect.name(name)), usage):
             return 0
         if options.words:
             raise UsageError(f"Unknown arguments: {' '.join(options.words)[:60]!r}")
-        if options.has("usage"):
-            sys.stdout.write(f"Usage: {dialect.name(name)} [options]\n\tUse --help for help\n")
-            return 0
         if options.has("helpformat"):
             sys.stdout.write(field_names.help_text())
             return 0
