@@ -1,5 +1,6 @@
 """An agent in this process with a link of ours and real processes: `Hands.hear` is the server's voice, `Hands.said` what it was told."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -18,6 +19,7 @@ from jobd.agent.loop import Agent
 from jobd.agent.processes import boot_id
 from jobd.agent.reaping import become_subreaper
 from jobd.agent.spawn import Spawner, keep_descriptors
+from jobd.agent.turns import Turns
 from jobd.wire import batch as b
 from jobd.wire import codec
 from jobd.wire import messages as m
@@ -68,8 +70,9 @@ class Hands:
         self.poller: Any = zmq.Poller()
         self.poller.register(self.reader, zmq.POLLIN)
         self.book = Book(str(self.folder / "launches"), boot_id())
-        self.spawner = Spawner(nofile_soft=1024)
-        self.agent = Agent(
+        self.turns = Turns(self._wake)
+        self.spawner = Spawner(nofile_soft=1024, lanes=self.turns.lanes)
+        self.turns.agent = self.agent = Agent(
             self.link,
             self.poller,
             book=self.book,
@@ -83,6 +86,7 @@ class Hands:
     def die(self) -> None:
         """What kill -9 leaves: the book, and children that are nobody's any more. (Here they stay ours, so they are not reaped.)"""
         self.book.close()
+        self.turns.close()
         self.spawner.close()
         self.link.said.clear()
 
@@ -94,6 +98,7 @@ class Hands:
         signal.signal(signal.SIGCHLD, self._old_handler)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         self.book.close()
+        self.turns.close()
         self.spawner.close()
         for descriptor in self._gates:
             os.close(descriptor)
@@ -102,12 +107,19 @@ class Hands:
         os.umask(0o022)
         os.chdir(self.folder)
 
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._writer.send(b"\0")
+
     # ---- the loop
     def turn(self, timeout_ms: float | None = None) -> None:
         """One turn, as in main.py."""
-        due_ms = self.agent.timeout_ms()
-        waits = [ms for ms in (timeout_ms, due_ms) if ms is not None]
-        for key in dict(self.poller.poll(min(waits) if waits else None)):
+
+        def poll(due_ms: float | None) -> Any:
+            waits = [ms for ms in (timeout_ms, due_ms) if ms is not None]
+            return self.poller.poll(min(waits) if waits else None)
+
+        for key in dict(self.turns.rest(poll)):
             if key == self.reader.fileno():
                 self.reader.recv(4096)
                 self.agent.children_changed()

@@ -8,7 +8,7 @@ import pytest
 
 from agent.hands import ENVIRONMENT, SERVER, Hands
 from jobd.agent.batch import PREFETCHED_MIN
-from jobd.agent.loop import GATHER_S
+from jobd.agent.outbox import GATHER_S
 from jobd.wire import batch as b
 from jobd.wire import messages as m
 from jobd.wire.blobs import blob_of
@@ -288,14 +288,14 @@ def test_ends_are_gathered_for_a_moment_while_there_is_enough_to_do(hands: Hands
         prefetch(hands, number, "read x < go")
     hands.sh(1, "true")
     hands.launched(2)
-    hands.agent._sent_at_s = time.monotonic() + 1000.0
+    hands.agent._outbox._sent_at_s = time.monotonic() + 1000.0
     go("on")
-    hands.until(lambda: hands.agent._out)
+    hands.until(lambda: hands.agent._outbox._frames)
     assert not hands.all_of(b.Left, 2)
-    hands.agent._sent_at_s = time.monotonic()
+    hands.agent._outbox._sent_at_s = time.monotonic()
     due_ms = hands.agent.timeout_ms()
     assert due_ms is not None and due_ms <= GATHER_S * 1000 + 1
-    while hands.agent._out:
+    while hands.agent._outbox._frames:
         hands.turn()  # it wakes by itself
     assert [type(one) for one in hands.link.said[-2:]] == [b.Left, b.Began] and hands.all_of(b.Left, 2)
 
@@ -306,10 +306,10 @@ def test_what_is_urgent_is_said_at_once_with_all_that_was_gathered(hands: Hands)
         prefetch(hands, number, "read x < go")
     hands.sh(1, "true")
     hands.launched(2)
-    hands.agent._sent_at_s = time.monotonic() + 1000.0
+    hands.agent._outbox._sent_at_s = time.monotonic() + 1000.0
     go("on")
-    hands.until(lambda: hands.agent._out)
+    hands.until(lambda: hands.agent._outbox._frames)
     assert not hands.all_of(b.Left, 2)
     hands.hear(b.Recall([], 1))
     assert [type(one) for one in hands.link.said[-3:]] == [b.Left, b.Began, b.Recalled]
-    hands.agent._sent_at_s = 0.0
+    hands.agent._outbox._sent_at_s = 0.0

@@ -152,11 +152,15 @@ class Batches:
 
     def fill(self) -> None:
         """Start what was prefetched in the places of those that have left in this turn."""
+        lanes, theirs = self._spawner.lanes, []
         while self._vacant:  # one that cannot be started leaves at once
             vacant, self._vacant = self._vacant, []
             for left in vacant:
                 if not self._prefetched or self.is_ending_all:
                     break
+                if lanes.is_followed(left.pid):
+                    theirs.append(left)  # who follows it is on its way here
+                    continue
                 key, launch = next(iter(self._prefetched.items()))
                 is_alike = launch.nb_proc == left.launch.nb_proc and launch.server_id == left.launch.server_id
                 if is_alike and not self._missing(launch):
@@ -164,6 +168,7 @@ class Batches:
                     begun = launch._replace(cpus=left.cpus, started_at=time.time(), is_prefetched=True)
                     self._say(began_message(begun))
                     self._start(begun)
+        self._vacant = theirs
 
     def _launch(self, launch: b.Launch) -> None:
         key = (launch.job_id, launch.attempt)

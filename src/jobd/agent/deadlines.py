@@ -1,8 +1,11 @@
 """When something is due for an attempt: a heap of moments that may be set anew or cleared. No clock in it."""
 
 import heapq
+from collections import deque
+from collections.abc import Iterator
 from enum import Enum
 
+from jobd.agent.attempts import Attempt
 from jobd.agent.book import Key
 
 
@@ -54,3 +57,27 @@ class Deadlines:
             _, key, name = heapq.heappop(self._heap)
             del self._at[key, Due[name]]
             taken.append((key, Due[name]))
+
+
+class Later:
+    """Attempts that are seen to once, some time after their start, if they still live then."""
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        self._queue: deque[tuple[float, Attempt]] = deque()
+
+    def add(self, attempt: Attempt) -> None:
+        """It has started, after all that were added before."""
+        self._queue.append((attempt.began_s + self._after_s, attempt))
+
+    @property
+    def next_s(self) -> float | None:
+        """When the first is due, monotonic; None: none is."""
+        while self._queue and not self._queue[0][1].is_living:
+            self._queue.popleft()
+        return self._queue[0][0] if self._queue else None
+
+    def take(self, now_s: float) -> Iterator[Attempt]:
+        """Those whose time has come."""
+        while (next_s := self.next_s) is not None and next_s <= now_s:
+            yield self._queue.popleft()[1]

@@ -14,14 +14,14 @@ from typing import Any
 class Hand:
     """It does one thing at a time, and who asks waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "hand") -> None:
         self._go, self._done = threading.Lock(), threading.Lock()
         self._go.acquire()
         self._done.acquire()
         self._what: Callable[[], Any] | None = None
         self._result: Any = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="hand", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def bind(self, cpus: Iterable[int]) -> None:
@@ -63,3 +63,7 @@ class Hand:
                 self._error = error
             self._what = None
             self._done.release()
+            self._done_with()
+
+    def _done_with(self) -> None:
+        """What it does when nobody waits for it."""

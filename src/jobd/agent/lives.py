@@ -7,7 +7,6 @@ deadlines. Only memory that no control group binds is looked at again and again.
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from jobd.agent import control, farewell, grouping
 from jobd.agent.attempts import Attempt
 from jobd.agent.book import Book, Key
 from jobd.agent.cgroup import Groups
-from jobd.agent.deadlines import Deadlines, Due
+from jobd.agent.deadlines import Deadlines, Due, Later
 from jobd.agent.ending import Ending
 from jobd.agent.looks import Looks, is_of
 from jobd.agent.memory import MemoryWatch
@@ -67,8 +66,8 @@ class Lives:
         self.idle_since_s = time.monotonic()  # when the last one left
         self._deadlines = Deadlines()
         self._memory = MemoryWatch()
-        self._untold: deque[tuple[float, Attempt]] = deque()
-        self._ungrouped: deque[tuple[float, Attempt]] = deque()
+        self._untold = Later(TELL_AFTER_S)
+        self._ungrouped = Later(GROUP_AFTER_S)
         self._ending: set[Attempt] = set()
         self._mains: dict[int, Attempt] = {}  # pidfds of adopted main processes
         self._signalled: dict[int, Attempt] = {}  # pidfds of members that were told to end
@@ -77,12 +76,11 @@ class Lives:
     # ---- coming
     def started(self, attempt: Attempt) -> None:
         """A child of ours runs."""
-        now_s = time.monotonic()
         self._add(attempt)
         self._children.add(attempt.pid, attempt.key, attempt.launch.server_id)
-        self._untold.append((now_s + TELL_AFTER_S, attempt))
+        self._untold.add(attempt)
         if self._groups is not None and attempt.group is None:
-            self._ungrouped.append((now_s + GROUP_AFTER_S, attempt))
+            self._ungrouped.add(attempt)
         self._watch(attempt)
 
     def adopted(self, attempt: Attempt) -> None:
@@ -175,9 +173,14 @@ class Lives:
             self._watch(attempt)
 
     # ---- what the kernel says
-    def children_changed(self) -> None:
-        """SIGCHLD: reap."""
-        for reaped in self._children.reap():
+    @property
+    def is_any_ending(self) -> bool:
+        """Whether what others leave behind is waited for."""
+        return bool(self._ending)
+
+    def children_changed(self, which: int = -1) -> None:
+        """SIGCHLD, or the end of one: reap."""
+        for reaped in self._children.reap(which):
             attempt = self.attempts.get(reaped.key) if reaped.key is not None else None
             if attempt is not None:
                 attempt.meter.reaped(reaped.used)
@@ -322,20 +325,17 @@ class Lives:
     @property
     def next_s(self) -> float | None:
         """When something is due, monotonic; None: nothing."""
-        due = [self._deadlines.next_s, self._memory.look_at_s]
-        due += [queue[0][0] for queue in (self._untold, self._ungrouped) if queue]
+        due = (self._deadlines.next_s, self._memory.look_at_s, self._untold.next_s, self._ungrouped.next_s)
         return min((at_s for at_s in due if at_s is not None), default=None)
 
     def step(self) -> None:
         """Do what is due. One look at the process table serves all attempts that are looked at now."""
         self._looks.new_turn()
         now_s = time.monotonic()
-        while self._untold and self._untold[0][0] <= now_s:
-            attempt = self._untold.popleft()[1]
-            if not attempt.is_told and attempt.left is None:
-                self._tell(attempt)
-        while self._ungrouped and self._ungrouped[0][0] <= now_s:
-            self._take_into_group(self._ungrouped.popleft()[1])
+        for attempt in filter(lambda one: not one.is_told, self._untold.take(now_s)):
+            self._tell(attempt)
+        for attempt in self._ungrouped.take(now_s):
+            self._take_into_group(attempt)
         for key, due in self._deadlines.take(now_s):
             attempt = self.attempts[key]
             if due is Due.LOOK:

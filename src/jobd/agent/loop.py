@@ -19,6 +19,7 @@ from jobd.agent.blobs import Spool
 from jobd.agent.book import Book
 from jobd.agent.cgroup import Groups
 from jobd.agent.kill import KillingOfJob
+from jobd.agent.outbox import Outbox
 from jobd.agent.processes import Process, boot_id, look_up
 from jobd.agent.spawn import Spawner
 from jobd.agent.tree import members
@@ -28,20 +29,15 @@ from jobd.states import Scope
 from jobd.wire import batch as b
 from jobd.wire import codec, notes
 from jobd.wire import messages as m
-from jobd.wire.verbs import FROM_AGENT, TO_AGENT
+from jobd.wire.verbs import TO_AGENT
 
 log = logging.getLogger("jobd.agent")
 
 GRACE_DEFAULT_S = 5.0  # until a server has told its own
 LEAVE_AFTER_S = 1.0  # without a server and with nothing to watch; the next server starts another
 LEAVE_UNKNOWN_AFTER_S = 60.0  # … but with something to tell that nobody else knows
-FRAMES_MAX = 500  # in one message to the server
 PROMPT_S = 0.05  # since the last turn
-GATHER_S = 0.01  # between two messages, while there is enough to do without the server
 SALLOC_EXIT_S = 5.0  # for a Salloc to leave after its job's last process
-
-
-_UNHURRIED = (b.Left, b.Began)
 
 
 class Agent:
@@ -58,7 +54,6 @@ class Agent:
         groups: Groups | None = None,
     ) -> None:
         """Take over what the book knows of."""
-        self._link = link
         self._poller = poller
         self._watches: dict[int, Watch] = {}
         self._clients: dict[tuple[int, int], Client] = {}
@@ -68,9 +63,8 @@ class Agent:
         self._server_id = ""
         self._is_leaving = False
         self._grace_s = GRACE_DEFAULT_S
-        self._out: list[bytes] = []
-        self._sent_at_s = self._turn_s = 0.0
-        self._is_urgent = False
+        self._outbox = Outbox(link)
+        self._turn_s = 0.0
         self._orphans_at_s: float | None = None
         self._has_looked_for_orphans = False
         self.is_connected = False
@@ -94,7 +88,7 @@ class Agent:
         self.is_connected, self.was_told_bye = True, False
         own = look_up(os.getpid())
         assert own is not None
-        self._out.clear()
+        self._outbox.clear()
         self._say(m.Hello(own.pid, own.start_ticks, boot_id(), __version__))
         for watch in self._watches.values():
             if watch.gone is not None:
@@ -202,9 +196,25 @@ class Agent:
     def children_changed(self) -> None:
         """SIGCHLD, or another signal: reap what has ended."""
         self.batches.lives.children_changed()
-        if time.monotonic() - self._turn_s < PROMPT_S:
-            # Before the server is heard, whose words are for later ones: unless we stood still, and it may have taken them back.
+        self._fill_early()
+
+    def child_ended(self, pid: int) -> bool:
+        """The same for one that a lane has followed, which is here; False: it is for the loop to say what is next."""
+        self.batches.looks.new_turn()
+        self.batches.lives.children_changed(pid)
+        return self._fill_early()
+
+    def is_wanted(self, until_s: float) -> bool:
+        """Whether the loop has something to do before that time, after the turn of a lane."""
+        due = (self._outbox_s, self.batches.lives.next_s)
+        return self.batches.lives.is_any_ending or any(at_s is not None and at_s < until_s for at_s in due)
+
+    def _fill_early(self) -> bool:
+        """Before the server is heard, whose words are for later ones: unless we stood still, and it may have taken them back."""
+        is_prompt = time.monotonic() - self._turn_s < PROMPT_S
+        if is_prompt:
             self.batches.fill()
+        return is_prompt
 
     def pidfd_ready(self, pidfd: int) -> None:
         """A followed process has ended, or a control group has changed."""
@@ -330,10 +340,8 @@ class Agent:
                 due.append(watch.killing.look_at_s)
             elif watch.client_end_at_s is not None and watch.gone is None:
                 due.append(watch.client_end_at_s)
-        others = (self._leave_at_s(), self._orphans_at_s, self.batches.lives.next_s)
+        others = (self._leave_at_s(), self._orphans_at_s, self.batches.lives.next_s, self._outbox_s)
         due += [at_s for at_s in others if at_s is not None]
-        if self._out:
-            due.append(self._sent_at_s + GATHER_S)
         return None if not due else max(0.0, (min(due) - time.monotonic()) * 1000 + 1)
 
     @property
@@ -366,23 +374,15 @@ class Agent:
     # ---- small things
     def _say(self, message: Any) -> None:
         if self.is_connected:
-            self._out.append(codec.encode_named(FROM_AGENT, message))
-            self._is_urgent = self._is_urgent or type(message) not in _UNHURRIED
+            self._outbox.add(message)
+
+    @property
+    def _outbox_s(self) -> float | None:
+        return self._outbox.due_s(is_patient=self.batches.is_well_provided)
 
     def flush(self) -> None:
-        """Send what this turn had to say, as few messages of many frames.
-
-        While short jobs follow each other here without the server, their ends are gathered for a moment: each message costs it a tick.
-        """
-        if not self._out:
-            return
-        now_s = time.monotonic()
-        if not self._is_urgent and self.batches.is_well_provided and now_s < self._sent_at_s + GATHER_S:
-            return
-        self._sent_at_s, self._is_urgent = now_s, False
-        while self._out:
-            frames, self._out = self._out[:FRAMES_MAX], self._out[FRAMES_MAX:]
-            codec.send_frames(self._link, frames)
+        """Send what was said."""
+        self._outbox.flush(is_patient=self.batches.is_well_provided)
 
 
 def _send(pidfd: int | None, number: int) -> None:

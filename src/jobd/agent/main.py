@@ -5,6 +5,7 @@ at once and leave its jobs running, for the next agent, which takes them over fr
 """
 
 import argparse
+import contextlib
 import gc
 import logging
 import os
@@ -25,6 +26,7 @@ from jobd.agent.loop import Agent
 from jobd.agent.processes import boot_id
 from jobd.agent.reaping import become_subreaper
 from jobd.agent.spawn import Spawner, keep_descriptors
+from jobd.agent.turns import Turns
 from jobd.errors import EXIT_REFUSED, JobdError
 from jobd.limits import AGENT_BYTES_MAX
 
@@ -120,12 +122,13 @@ def _serve(lock: int, signals: "_Signals", nofile_soft: int) -> None:
     poller: Any = zmq.Poller()
     for item in (link, monitor, signals.reader):
         poller.register(item, zmq.POLLIN)
-    agent = Agent(
+    turns = Turns(signals.wake)
+    turns.agent = agent = Agent(
         link,
         poller,
         book=Book(paths.launch_book(), boot_id()),
         spool=Spool(paths.spool_dir()),
-        spawner=Spawner(nofile_soft=nofile_soft),
+        spawner=Spawner(nofile_soft=nofile_soft, lanes=turns.lanes),
         groups=Groups.find(),
     )
     # What was imported stays; and what messages are made of is without cycles, so there is little to be found.
@@ -134,7 +137,7 @@ def _serve(lock: int, signals: "_Signals", nofile_soft: int) -> None:
     link.connect(paths.ipc(paths.agents_socket()))
     log.info("jobd-agent %s, pid %d", __version__, os.getpid())
     while not agent.may_leave and not signals.is_handing_over:
-        ready = dict(poller.poll(agent.timeout_ms()))
+        ready = dict(turns.rest(poller.poll))
         # First what the kernel says: a message may let a descriptor go that is ready, and give its number to another process.
         for key in ready:
             if key == signals.reader.fileno():
@@ -193,6 +196,11 @@ class _Signals:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+
+    def wake(self) -> None:
+        """Make the socket readable, from another thread."""
+        with contextlib.suppress(BlockingIOError):  # it is
+            self._writer.send(b"\0")
 
     def _end(self, *_: object) -> None:
         self.is_ending = True

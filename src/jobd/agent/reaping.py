@@ -71,12 +71,16 @@ class Children:
         for possible in self._possible.values():
             possible.discard(key)
 
-    def reap(self) -> list[Reaped]:
-        """Reap all children that have ended."""
+    def reap(self, which: int = -1) -> list[Reaped]:
+        """Reap the children that have ended.
+
+        Args:
+            which: only this one; -1: all.
+        """
         reaped: list[Reaped] = []
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(which, os.WNOHANG)
             except ChildProcessError:
                 return reaped
             if pid == 0:

@@ -14,6 +14,7 @@ import time
 from typing import NamedTuple
 
 from jobd.agent.hand import Hand
+from jobd.agent.lanes import Lanes
 from jobd.agent.processes import look_up
 from jobd.agent.streams import StreamError, Streams, open_streams
 from jobd.states import Cause
@@ -60,11 +61,13 @@ class NotSpawned(NamedTuple):
 class Spawner:
     """What is the same for all spawns: /dev/null, the agent's own processors and limits."""
 
-    def __init__(self, *, nofile_soft: int) -> None:
+    def __init__(self, *, nofile_soft: int, lanes: Lanes | None = None) -> None:
         """
         Args:
             nofile_soft: the soft limit of open files with which the agent was started; programs expect a small one.
+            lanes: follow what is started; None: nobody does.
         """
+        self.lanes = lanes or Lanes(lambda _: None, most=0)
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._own_cpus = os.sched_getaffinity(0)
         self._hand = Hand()
@@ -75,6 +78,7 @@ class Spawner:
     def close(self) -> None:
         """Let go of /dev/null."""
         self._hand.close()
+        self.lanes.close()
         os.close(self._null)
 
     def spawn(self, launch: Launch, environment: dict[str, str], script: str) -> Spawned | NotSpawned:
@@ -103,17 +107,18 @@ class Spawner:
                 )
             except StreamError as error:
                 return _failure(str(error))
+            hand = self.lanes.free() or self._hand
             try:
-                self._hand.bind(cpus)
+                hand.bind(cpus)
             except OSError as error:
                 unenforced.append(f"processors: {_text(error)}")
                 with contextlib.suppress(OSError):  # those of our start may be out of reach by now, too
-                    self._hand.bind(os.sched_getaffinity(0))
+                    hand.bind(os.sched_getaffinity(os.getpid()))
             if self._nofile != self._own_nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, self._nofile)
             variables = with_variables(environment, launch)
             before = _ticks()
-            done: int | NotSpawned = self._hand.do(lambda: _run(launch, variables, script, streams))
+            done: int | NotSpawned = hand.do(lambda: _run(launch, variables, script, streams))
             after = _ticks()
         finally:
             if self._nofile != self._own_nofile:
