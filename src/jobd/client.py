@@ -212,14 +212,25 @@ class Events:
         poller: Any = zmq.Poller()
         poller.register(self.socket, zmq.POLLIN)
         poller.register(self.monitor, zmq.POLLIN)
-        ready = dict(poller.poll(None if timeout_s is None else max(0.0, timeout_s * 1000)))
+        ready = dict(poller.poll(None if timeout_s is None else min(max(0.0, timeout_s * 1000), 2**31 - 1)))
         if self.socket in ready:
             return self._receive()
-        if self.monitor in ready:
-            (number,) = struct.unpack_from("=H", self.monitor.recv_multipart()[0])
-            self.is_connected = number == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            return self.is_connected
-        return None
+        return self._said() if self.monitor in ready else None
+
+    def turn(self) -> "bool | None":
+        """Whether the connection stands, by the last of what was said of it since this was asked; None: nothing.
+
+        Takes no event: one that comes between the caller's poll and this is the caller's to receive.
+        """
+        turn: bool | None = None
+        while self.monitor.poll(0):
+            turn = self._said()
+        return turn
+
+    def _said(self) -> bool:
+        (number,) = struct.unpack_from("=H", self.monitor.recv_multipart()[0])
+        self.is_connected = number == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        return self.is_connected
 
     def _receive(self) -> m.Event:
         frames = self.socket.recv_multipart()

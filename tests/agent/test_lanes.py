@@ -214,3 +214,12 @@ def test_what_goes_wrong_in_a_lane_is_the_loops(hands: Hands, monkeypatch: pytes
     hands.turns._error = None
     hands.agent.children_changed()
     hands.left(1)
+
+
+def test_a_limit_of_a_year_is_no_reason_to_fall(hands: Hands) -> None:
+    go = hands.gate("go")
+    hands.shell(1, "read x < go", time_limit_s=366 * 86_400)
+    hands.launched(1)
+    hands.turn()
+    go("on")
+    hands.left(1)

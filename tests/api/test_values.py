@@ -19,6 +19,7 @@ from jobd.api.future import CallFuture
 from jobd.api.job import job_id_of, job_ids_of
 from jobd.errors import UsageError
 from jobd.wire.batch import JobId
+from jobd.wire.left import count_of
 
 ELEMENT = ROW._replace(job_id=20, batch=BATCH._replace(array_id=12, array_index=3))
 WAITING = ROW._replace(job_id=12, state="PENDING", batch=BATCH._replace(array_id=12, tasks="4-9:2"))
@@ -60,7 +61,7 @@ def test_a_row_fits_the_array_that_it_is_of() -> None:
     )
     assert not jobs.fits(job_id_of("12_4"), ELEMENT) and not jobs.fits(job_id_of("20_3"), ELEMENT)
     assert jobs.fits(job_id_of("12_[5-6]"), WAITING) and not jobs.fits(job_id_of("12_5"), WAITING)
-    assert (jobs.count_of(WAITING), jobs.count_of(ELEMENT)) == (3, 1)
+    assert (count_of(WAITING), count_of(ELEMENT)) == (3, 1)
 
 
 def test_an_ends_code_is_what_a_shell_would_have() -> None:

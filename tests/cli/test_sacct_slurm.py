@@ -8,6 +8,7 @@ from cli.slurm_rows import MIB, STEP, SUBMITTED_AT, FakeClient, finished, pendin
 from jobd.cli import dialect, sacct, sacct_json, sacct_values
 from jobd.cli import slurm_values as v
 from jobd.cli.listing import Options
+from jobd.cli.sacct_records import Record
 from jobd.slurm import fields
 from jobd.wire.batch import StepRow
 from jobd.wire.messages import JobRow
@@ -128,6 +129,36 @@ def test_sizes_are_whole_where_they_can_be() -> None:
 
 def test_the_document_has_each_step() -> None:
     job = finished(1, "COMPLETED", exit_code=0)
-    told = sacct_json.job(job, (STEP._replace(job_id=1),), sacct_values.Context(NOW_S, "mini"))
+    told = sacct_json.job(Record(job, job), (STEP._replace(job_id=1),), sacct_values.Context(NOW_S, "mini"))
     assert told["state"] == {"current": "COMPLETED", "reason": "None"}
     assert [step["step"]["id"] for step in told["steps"]] == ["batch", 0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("code", "shown"), [(127, "127:0"), (128, "0:0"), (130, "2:0"), (255, "127:0")])
+def test_128_is_taken_off_a_code_but_not_in_a_document(code: int, shown: str) -> None:
+    job = finished(1, "FAILED", exit_code=code, cause="self")
+    step = STEP._replace(job_id=1, exit_code=code)
+    assert values(job, "ExitCode,DerivedExitCode", step) == [f"{shown}|{shown}", f"{shown}|", f"{shown}|"]
+    told = sacct_json.job(Record(job, job), (step,), sacct_values.Context(NOW_S, is_document=True))
+    assert told["exit_code"]["return_code"] == code  # type: ignore[index]
+
+
+def test_steps_that_were_ended_with_their_job_have_no_part_in_its_code() -> None:
+    steps = STEP._replace(exit_code=3), STEP._replace(exit_code=None, signal=15)
+    timeout = finished(3539, "TIMEOUT", cause="time limit", signal=15)
+    assert values(timeout, "DerivedExitCode", *steps)[0] == "3:0"
+    assert values(timeout, "DerivedExitCode", steps[1])[0] == "0:0"
+    assert (
+        values(finished(3539, "FAILED", cause="self", exit_code=1), "DerivedExitCode", steps[1])[0] == "0:15"
+    )
+
+
+def test_a_failure_of_the_node_leaves_no_codes_of_what_ran() -> None:
+    job = finished(3539, "NODE_FAIL", cause="lost")
+    assert values(job, "State,ExitCode", STEP) == ["NODE_FAIL|0:0", "CANCELLED|", "CANCELLED|"]
+
+
+def test_a_step_that_took_too_much_memory_says_so() -> None:
+    job = finished(3539, "OUT_OF_MEMORY", cause="out of memory", signal=9)
+    ended = STEP._replace(exit_code=None, signal=None), STEP._replace(step_id=1)
+    assert values(job, "State,ExitCode", *ended)[2:] == ["OUT_OF_MEMORY|0:125", "COMPLETED|0:0"]

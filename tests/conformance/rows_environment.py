@@ -11,7 +11,9 @@ env | grep -E '^(SLURM|ENVIRONMENT|CUDA|ROCR|GPU_DEVICE|SBATCH|SRUN)' \
     | grep -vE '^(SLURM_CONF|SLURM_WORKING_CLUSTER|SLURM_SRUN_COMM_PORT|SLURM_STEP_LAUNCHER_PORT|SLURM_TASK_PID)=' \
     | sed -E "s/^(SLURM_(ARRAY_)?JOB_?ID)=[0-9]+/\1=N/; s/^(SLURM_JOB_[UG]ID)=.*/\1=N/; s/=$(hostname -s)$/=HOST/; s,=$PWD$,=HERE," | sort
 END
-    job() { sbatch -Q -W -o "out-$1" "${@:2}" --wrap ". ./shown"; }
+    # They run beside each other: sbatch -W looks only after 2 s, and then after 8.
+    _batch() { _ids="${_ids-} $(sbatch --parsable "$@")"; }
+    job() { _batch -o "out-$1" "${@:2}" --wrap ". ./shown"; }
     job plain
     job sized -n2 -c2 --mem=100
     job memory -n2 --mem-per-cpu=50
@@ -20,8 +22,10 @@ END
     job whole --exclusive
     job closed --export=NONE
     job chosen --export=ALL,FOO=1 --open-mode=append -O --threads-per-core=1 -d singleton
-    sbatch -Q -W -o out-step -n2 --wrap "srun -Q sh -c '. ./shown' | sort | uniq"
-    sbatch -Q -W -o out-alone -c2 --mem=200 --wrap "srun -Q -J mine sh -c '. ./shown'"
+    _batch -o out-step -n2 --wrap "srun -Q sh -c '. ./shown' | sort | uniq"
+    _batch -o out-alone -c2 --mem=200 --wrap "srun -Q -J mine sh -c '. ./shown'"
+    _batch -o out-pid -n2 --wrap '[ $$ = $SLURM_TASK_PID ]; echo $?; srun -Q sh -c "[ \$\$ = \$SLURM_TASK_PID ]; echo \$?"'
+    wait_end $_ids
     srun -Q sh -c '. ./shown' > out-srun
     srun -Q -n2 -c2 --mem=100 -J named sh -c '. ./shown' | sort | uniq > out-sized-srun
     salloc -Q sh -c '. ./shown' > out-salloc
@@ -320,6 +324,7 @@ SCENES = [
                 "< SLURM_TASKS_PER_NODE=1\n"
                 "> SLURM_TASKS_PER_NODE=2\n",
             ),
+            Row("pid", "cat out-pid", "0\n0\n0\n"),
             Row(
                 "salloc-srun",
                 "diff out-step out-salloc-srun | grep '^[<>]'",

@@ -196,8 +196,8 @@ SCENES = [
             ),
             Row(
                 "cancel several",
-                "scancel -v $listed,999999; wait_state $listed CANCELLED",
-                err="scancel: Terminating job <listed>\n"
+                "scancel -v $listed,999999 2>&1 | sort; wait_state $listed CANCELLED",  # by threads: in any order
+                "scancel: Terminating job <listed>\n"
                 "scancel: Terminating job 999999\n"
                 "scancel: error: Kill job error on job id 999999: Invalid job id specified\n",
             ),

@@ -2,8 +2,9 @@
 
 from core.worlds import POLICY, admit, at, empty, fails, settle, submit, submit_batch
 from jobd.core import changes, reports
+from jobd.core.events import Changed
 from jobd.core.job import Resources
-from jobd.core.reasons import holders, reason
+from jobd.core.reasons import holders, is_behind_another, reason
 from jobd.core.resources import Capacity
 from jobd.core.schedule import Policy
 
@@ -158,3 +159,22 @@ def test_a_paused_job_has_nothing_that_others_wait_for() -> None:
     submit(world)
     settle(world)
     assert "paused" not in why(world, submit(world))[1]
+
+
+def test_the_first_of_a_partition_is_behind_nobody() -> None:
+    world = empty(1)
+    submit(world)
+    settle(world)
+    first, second, held = submit_batch(world), submit_batch(world), submit_batch(world)
+    other = submit_batch(world)
+    admit(world, changes.held(world, held, at(0)))
+    batch = world.jobs[other].spec.batch
+    moved = batch._replace(labels=(("partition", "gpu"),))
+    admit(world, [Changed(other, world.jobs[other].spec._replace(batch=moved))])
+    last = submit(world)
+    shared = holders(world, at(0), POLICY)
+    found = {
+        job_id: is_behind_another(world, world.jobs[job_id], shared)
+        for job_id in (first, second, held, other, last)
+    }
+    assert found == {first: False, second: True, held: False, other: False, last: True}

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.houses import HELLO, House, batch, batch_id_range, left, over, rows, said, target
 from jobd.errors import UsageError
+from jobd.limits import IDS_MAX
 from jobd.wire import batch as b
 from jobd.wire import messages as m
 
@@ -288,6 +289,50 @@ def test_a_job_is_queued_again_in_the_very_tick_of_its_end(house: House) -> None
     (answer,) = house.tick(left(house, 1, 0), control("requeue", 1, is_held_after=True))
     assert answer.job_ids == [1]
     assert rows(house)[1].reason_code == "JobHeldUser" and rows(house)[1].batch.attempt == 1
+
+
+def attempts(house: House, *job_ids: int) -> list[tuple[int, int, str, int | None, bool]]:
+    (page,) = house.tick(b.ListAttempts(list(job_ids)))
+    return [
+        (one.job.job_id, one.job.batch.attempt, one.job.state, one.job.exit_code, one.is_asked)
+        for one in page.attempts
+    ]
+
+
+def test_what_was_before_a_job_was_queued_again_is_on_record(house: House) -> None:
+    batch_id_range(house)
+    house.tick(left(house, 1, 7))
+    house.tick(control("requeue", 1))  # of one that is over
+    requeued_at = rows(house)[1].batch.requeued_at
+    house.tick(control("requeue", 1))  # and of one that runs
+    house.tick(left(house, 1, None, 15, cpu_s=2.5))
+    assert attempts(house, 1) == [(1, 1, "FAILED", 7, True), (1, 2, "CANCELLED", None, True)]
+    house.journal.close()
+    house.start()
+    assert rows(house)[1].batch.requeued_at is not None and rows(house)[1].batch.attempt == 3
+    (page,) = house.tick(b.ListAttempts([1, 99]))
+    first, second = page.attempts
+    assert (
+        first.job.batch.requeued_at is None
+        and first.requeued_at == second.job.batch.requeued_at == requeued_at
+    )
+    assert second.job.batch.cpu_s == 2.5 and second.job.ended_at == second.requeued_at
+    house.tick(left(house, 1, 0))
+    assert len(attempts(house, 1)) == 2 and over(house, 1).batch.attempt == 3
+
+
+def test_what_is_tried_again_by_itself_is_on_record(house: House) -> None:
+    batch_id_range(house, retry_count=2)
+    house.tick(left(house, 1, 3))
+    house.tick(left(house, 1, 4))
+    house.tick(left(house, 1, 0))
+    assert attempts(house, 1) == [(1, 1, "FAILED", 3, False), (1, 2, "FAILED", 4, False)]
+    assert over(house, 1).state == "COMPLETED"
+
+
+def test_too_many_are_not_asked_for_at_once(house: House) -> None:
+    (answer,) = house.tick(b.ListAttempts(list(range(IDS_MAX + 1))))
+    assert isinstance(answer, UsageError)
 
 
 def test_an_element_that_is_over_is_queued_again_alone(house: House) -> None:

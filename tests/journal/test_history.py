@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.worlds import spec
-from jobd.core.job import Finished, Job, Outcome, Running, Waiting
+from jobd.core.job import Attempt, Finished, Job, Outcome, Running, Waiting
 from jobd.errors import UsageError
 from jobd.journal.history import NAMES_MAX
 from jobd.journal.journal import Journal
 from jobd.journal.records import Step
 from jobd.states import Cause
-from journal.values import steps
+from journal.values import jobs, steps
 
 OUTCOMES = [
     Outcome(Cause.SELF, 0),
@@ -189,3 +189,46 @@ def test_a_step_without_a_token_is_a_step(journal: Journal) -> None:
     plain = (7, 1, 0, "step", ["a", "b"], 2, 1.0, None, None, None, 0.0, 0)
     journal.commit(steps=[plain])
     assert journal.steps_of([7, 2**70]) == [Step(*plain)]
+
+
+# ---- earlier attempts
+def attempts_of(job: Job, count: int) -> list[Attempt]:
+    return [
+        Attempt(
+            job._replace(
+                phase=Finished(float(number), number + 0.5, OUTCOMES[number % 6]),
+                attempt=number,
+                requeued_at=None,
+            ),
+            number + 0.75,
+            bool(number % 2),
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(jobs(), st.integers(0, 5), st.booleans())
+def test_attempts_come_back_as_they_were(tmp_path: Path, job: Job, count: int, is_asked_again: bool) -> None:
+    with_file = Journal(str(tmp_path / f"{job.job_id}-{count}-{is_asked_again}"), synchronous="OFF")
+    said = attempts_of(job, count)
+    with_file.commit(attempts=said)
+    if is_asked_again:
+        with_file.commit(attempts=said)  # what is said twice is there once
+    assert with_file.attempts_of([job]) == said
+    assert with_file.attempts_of([job._replace(job_id=job.job_id + 1)]) == []
+    with_file.close()
+
+
+def test_what_a_job_asks_for_now_is_shown_of_its_attempts(journal: Journal) -> None:
+    journal.commit(attempts=attempts_of(job(1), 1))
+    renamed = job(1)._replace(spec=spec("t1", name="other"), requeued_at=9.0)
+    (attempt,) = journal.attempts_of([renamed])
+    assert (attempt.job.spec.name, attempt.job.attempt, attempt.job.requeued_at) == ("other", 1, None)
+
+
+def test_attempts_are_forgotten_with_their_job(journal: Journal) -> None:
+    done, other = job(1, end=5.0), job(2, end=500.0)
+    journal.commit(new_jobs=[done, other], attempts=[*attempts_of(done, 2), *attempts_of(other, 1)])
+    assert journal.forget_finished(100.0) == 1
+    assert journal.attempts_of([done, other]) == attempts_of(other, 1)

@@ -3,6 +3,8 @@
 fixtures/journal-v1.sqlite was written by the release of schema 1, by its own core and journal: finished Sallocs (one well, one by
 a signal and with bytes that are no UTF-8, one taken off the queue), a tree of three (two suspended), one that is being ended,
 one that passed another, two that wait.
+
+fixtures/journal-v2.sqlite likewise: batch jobs that are over, that run in their second attempt, that wait for it, of an array; steps, blobs.
 """
 
 import shutil
@@ -12,21 +14,41 @@ from pathlib import Path
 import pytest
 
 from core.worlds import at, check
-from jobd.core.job import NO_RESOURCES, Completing, Finished, Job, Outcome, Running, Usage, Waiting
+from jobd.core.job import (
+    NO_RESOURCES,
+    Attempt,
+    Completing,
+    Finished,
+    Hands,
+    Job,
+    Outcome,
+    Pause,
+    Resources,
+    Running,
+    Usage,
+    Waiting,
+)
 from jobd.core.world import World
 from jobd.errors import JournalError
+from jobd.indexes import Indexes
 from jobd.journal.journal import Journal, restore, schema
 from jobd.journal.upgrade import SCHEMA_VERSION
 from jobd.states import Cause, OnKill
 from jobd.wire.codec import build, unpack
 from jobd.wire.messages import Event
 
-FIXTURE = Path(__file__).parent / "fixtures" / "journal-v1.sqlite"
+FIXTURES = Path(__file__).parent / "fixtures"
+SCRIPT, ENVIRONMENT, OTHER = "5c" * 16, "e0" * 16, "07" * 16
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    return str(shutil.copy(FIXTURE, tmp_path / "journal.sqlite"))
+    return str(shutil.copy(FIXTURES / "journal-v1.sqlite", tmp_path / "journal.sqlite"))
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> str:
+    return str(shutil.copy(FIXTURES / "journal-v2.sqlite", tmp_path / "second.sqlite"))
 
 
 def test_every_job_of_version_1_is_there(path: str) -> None:
@@ -102,7 +124,53 @@ def test_tokens_and_names_of_version_1_are_known(path: str) -> None:
     journal.close()
 
 
-def test_an_upgraded_journal_has_the_form_of_a_new_one(path: str, tmp_path: Path) -> None:
+def test_all_of_version_2_is_there(second: str) -> None:
+    journal = Journal(second)
+    living = {job.job_id: job for job in journal.living()}
+    hands = Hands(4711, 99, ("memory: no cgroup",))
+    assert {job_id: (type(job.phase), job.attempt) for job_id, job in living.items()} == {
+        2: (Running, 2),
+        3: (Waiting, 1),
+        4: (Waiting, 0),
+        6: (Waiting, 0),
+    }
+    assert living[2].phase == Running(1_760_000_020.0, (0, 1), 2, (), hands)
+    assert living[2].spec.resources == Resources(1 << 30, 1, (("lic", 2),))
+    assert living[3].spec.batch is not None and living[3].spec.batch.is_held
+    assert living[4].tasks == Indexes(((1, 7, 2),))
+    assert all(job.requeued_at is None for job in living.values())
+    ends = {job.job_id: (job.attempt, job.phase) for job in journal.finished(before=None, rows_max=10)}
+    failed = Finished(
+        1_760_000_002.0,
+        1_760_000_009.5,
+        Outcome(Cause.SELF, 3),
+        Usage(1.25, 1 << 20),
+        hands,
+        Pause(None, 0.5),
+    )
+    assert ends[1] == (1, failed) and sorted(ends) == [1, 5, 7] and ends[7][0] == 3
+    assert [(step.attempt, step.name) for step in journal.steps_of([2])] == [(1, "first"), (2, "again")]
+    assert journal.has_blobs([SCRIPT, ENVIRONMENT, OTHER]) == {SCRIPT, ENVIRONMENT, OTHER}
+    assert journal.attempts_of([*living.values(), *journal.finished_of(ends)]) == []
+    assert journal.meta("next_job_id") == 8 and journal.last_seq == 3
+    journal.close()
+
+
+def test_a_journal_of_version_2_goes_on_with_attempts(second: str) -> None:
+    journal = Journal(second)
+    running = next(job for job in journal.living() if job.job_id == 2)
+    over = running._replace(phase=Finished(20.0, 30.0, Outcome(Cause.SELF, 1), Usage(0.5, 9)))
+    waiting = running._replace(phase=Waiting(), requeued_at=30.0)
+    journal.commit(changed_jobs=[waiting], attempts=[Attempt(over, 30.0, False)])
+    again = Journal(second)
+    assert again.attempts_of([waiting]) == [Attempt(over, 30.0, False)]
+    assert next(job for job in again.living() if job.job_id == 2) == waiting
+    again.close(), journal.close()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_upgraded_journal_has_the_form_of_a_new_one(version: int, tmp_path: Path) -> None:
+    path = str(shutil.copy(FIXTURES / f"journal-v{version}.sqlite", tmp_path / "journal.sqlite"))
     Journal(path).close()
     Journal(str(tmp_path / "new")).close()
 

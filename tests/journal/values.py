@@ -117,6 +117,7 @@ def jobs(draw: st.DrawFn) -> Job:
         draw(st.none() | st.just(number)),
         draw(st.none() | NUMBER),
         draw(st.none() | INDEXES),
+        draw(st.none() | TIMES),
     )
 
 

@@ -63,7 +63,13 @@ def test_a_waiting_job_has_no_efficiency() -> None:
 
 
 def test_a_job_without_memory_asked_for_is_not_divided_by_nothing() -> None:
-    assert "Memory Efficiency: 0.00% of 0.00 KB (0.00 KB/node)" in advice.report(facts(memory_bytes=0))
+    assert "Memory Efficiency: no memory was asked for (--mem)" in advice.report(facts(memory_bytes=0))
+
+
+def test_memory_that_was_not_measured_is_not_said_to_be_none() -> None:
+    lines = advice.report(facts(memory_used_bytes=0))
+    assert {"Memory Utilized: not measured", "Memory Efficiency: not known (4.00 GB asked for)"} <= set(lines)
+    assert "Memory Utilized: not known yet" in advice.report(facts(memory_used_bytes=0, is_over=False))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from jobd.slurm import states
         ("r", {"RUNNING", "COMPLETING"}),
         ("OOM", {"OUT_OF_MEMORY"}),
         ("ca", {"CANCELLED"}),
-        ("REQUEUED", set()),
+        ("requeued", {"REQUEUED"}),
         ("CF", set()),
     ],
 )

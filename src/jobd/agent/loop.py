@@ -37,6 +37,7 @@ GRACE_DEFAULT_S = 5.0  # until a server has told its own
 LEAVE_AFTER_S = 1.0  # without a server and with nothing to watch; the next server starts another
 LEAVE_UNKNOWN_AFTER_S = 60.0  # … but with something to tell that nobody else knows
 PROMPT_S = 0.05  # since the last turn
+REST_MAX_MS = 86_400_000  # poll(2) counts in an int, which is 25 days
 SALLOC_EXIT_S = 5.0  # for a Salloc to leave after its job's last process
 
 
@@ -342,7 +343,7 @@ class Agent:
                 due.append(watch.client_end_at_s)
         others = (self._leave_at_s(), self._orphans_at_s, self.batches.lives.next_s, self._outbox_s)
         due += [at_s for at_s in others if at_s is not None]
-        return None if not due else max(0.0, (min(due) - time.monotonic()) * 1000 + 1)
+        return None if not due else max(0.0, min((min(due) - time.monotonic()) * 1000 + 1, REST_MAX_MS))
 
     @property
     def may_leave(self) -> bool:

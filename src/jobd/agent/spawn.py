@@ -13,6 +13,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from jobd import task_pid
 from jobd.agent.hand import Hand
 from jobd.agent.lanes import Lanes
 from jobd.agent.processes import look_up
@@ -188,6 +189,9 @@ def _run(launch: Launch, environment: dict[str, str], script: str, streams: Stre
 
 
 def _posix_spawn(path: str, arguments: list[str], environment: dict[str, str], streams: Streams) -> int:
+    if environment.get(task_pid.NAME) == task_pid.UNKNOWN:
+        arguments = task_pid.told([path, *arguments[1:]], environment)
+        path = arguments[0]
     if streams.fifo:
         # The shell waits for the other end, in the job's place and under its pid.
         arguments = ["/bin/sh", "-c", 'exec "$@" <"$0"', streams.fifo, path, *arguments[1:]]

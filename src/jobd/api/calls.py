@@ -21,11 +21,11 @@ from jobd.api.failures import JobLost, failure_of
 from jobd.api.future import CallFuture
 from jobd.api.jobs import FINAL
 from jobd.api.output import tail_of
-from jobd.api.stream import MISSED, EventStream
-from jobd.api.waits import rows_of
 from jobd.errors import JobdError
 from jobd.limits import ITEMS_MAX
 from jobd.states import JobState
+from jobd.stream import MISSED, EventStream
+from jobd.waits import rows_of
 from jobd.wire.batch import BatchItem, Cancel, JobId, SubmitBatch
 from jobd.wire.rows import JobRow
 
@@ -262,7 +262,7 @@ class Calls:
             pending = {token: call for token, call in self._pending.items() if call.future.job_id is not None}
         wanted = [JobId(call.future.job_id) for call in pending.values() if call.future.job_id is not None]
         try:
-            rows = {row.token: row for row in rows_of(self.client.connection, wanted)}
+            rows = {row.token: row for row in rows_of(self.client.connection.request, wanted)}
         except JobdError:
             return  # it is asked again
         self._is_to_look = False

@@ -14,16 +14,16 @@ from jobd.api import options as values
 from jobd.api import targets
 from jobd.api.connection import Connection
 from jobd.api.job import Job, JobLike, job_id_of, job_ids_of
-from jobd.api.jobs import End, by_index
+from jobd.api.jobs import End, by_index, end_of
 from jobd.api.options import Begin, Dependency, JobOptions, Limit
 from jobd.api.output import output_of
-from jobd.api.stream import EventStream
 from jobd.api.submission import Command, requests_of
-from jobd.api.waits import ends_of, pages, rows_of
 from jobd.client import DEADLINE_S
-from jobd.errors import NoSuchJob, UsageError
+from jobd.errors import UsageError
 from jobd.limits import PAGE_ROWS_MAX
 from jobd.states import Control, JobState, Scope
+from jobd.stream import EventStream
+from jobd.waits import ends_of, pages, rows_of, unknown
 from jobd.wire import messages as m
 from jobd.wire.batch import AskNode, Cancel, JobId, Node, Update
 from jobd.wire.batch import Control as ControlRequest
@@ -128,7 +128,7 @@ class Client:
         """
         chosen = [JobState(state).value for state in _known_states(states)]
         if jobs is not None:
-            rows = rows_of(self.connection, [job_id_of(job) for job in jobs])
+            rows = rows_of(self.connection.request, [job_id_of(job) for job in jobs])
             named = set(names)
             rows = [
                 row
@@ -144,7 +144,7 @@ class Client:
             rows_max=min(limit or PAGE_ROWS_MAX, PAGE_ROWS_MAX),
         )
         rows = []
-        for row in pages(self.connection, request):
+        for row in pages(self.connection.request, request):
             if limit is not None and len(rows) >= limit:
                 break
             rows.append(row)
@@ -180,9 +180,9 @@ class Client:
         Raises:
             NoSuchJob: there are none.
         """
-        rows = rows_of(self.connection, [job])
+        rows = rows_of(self.connection.request, [job])
         if not rows:
-            raise NoSuchJob(f"no job {words.text_of(job)} (Squeue lists the living, Sacct the finished)")
+            raise unknown(job)
         return rows
 
     # ---- waiting
@@ -194,7 +194,7 @@ class Client:
             TimeoutError: the time is over.
         """
         wanted = job_ids_of(jobs)
-        ends = list(ends_of(self.connection, wanted, timeout_s))
+        ends = list(map(end_of, ends_of(self.connection.request, wanted, timeout_s)))
         if len(ends) == 1:
             return ends
         by_number: dict[int, list[End]] = {}
@@ -220,7 +220,7 @@ class Client:
             NoSuchJob: one is not known.
             TimeoutError: the time is over.
         """
-        return ends_of(self.connection, job_ids_of(jobs), timeout_s)
+        return map(end_of, ends_of(self.connection.request, job_ids_of(jobs), timeout_s))
 
     def events(self, after_seq: int | None = None, *, timeout_s: float | None = None) -> EventStream:
         """All events from now on, or those after a number, without gaps: an iterator, and a context manager.

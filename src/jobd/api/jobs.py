@@ -1,14 +1,13 @@
 """Which jobs are meant, and how they ended. Values only; the rules of the room stand in client.py."""
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from jobd import indexes
 from jobd.errors import UsageError
-from jobd.indexes import Indexes
 from jobd.states import FINAL_STATES, JobState
 from jobd.wire.batch import JobId
+from jobd.wire.left import fits, text_of
 from jobd.wire.rows import JobRow
 
 FINAL = frozenset(state.value for state in FINAL_STATES)
@@ -77,48 +76,10 @@ def parse(text: str) -> JobId:
     return JobId(int(found[1]), runs)
 
 
-def text_of(job: JobId) -> str:
-    """12, 12_3, 12_[1-4]"""
-    if not job.runs:
-        return str(job.job_id)
-    wanted = _indexes(job)
-    return f"{job.job_id}_{wanted.text}" if wanted.count == 1 else f"{job.job_id}_[{wanted.text}]"
-
-
-def fits(job: JobId, row: JobRow) -> bool:
-    """Whether a row is (of) that job: itself, any element of that array, or one of the named elements."""
-    batch = row.batch
-    if not job.runs:
-        return row.job_id == job.job_id or (batch is not None and batch.array_id == job.job_id)
-    if batch is None or batch.array_id != job.job_id:
-        return False
-    wanted = _indexes(job)
-    if batch.array_index is not None:
-        return wanted.has(batch.array_index)
-    return bool(batch.tasks) and any(map(wanted.has, waiting_of(row).each()))
-
-
-def waiting_of(row: JobRow) -> Indexes:
-    """The elements for which the row of a waiting array stands."""
-    assert row.batch is not None
-    return indexes.parse(row.batch.tasks, index_max=INDEX_MAX)
-
-
-def count_of(row: JobRow) -> int:
-    """How many jobs a row stands for."""
-    return waiting_of(row).count if row.batch is not None and row.batch.tasks else 1
-
-
 def by_index(row: JobRow) -> tuple[int, int]:
     """The order of an array's elements; what still waits of it comes last."""
     index = None if row.batch is None else row.batch.array_index
     return (INDEX_MAX if index is None else index, row.job_id)
 
 
-def numbers_of(jobs: Iterable[JobId]) -> list[int]:
-    """The numbers under which the server keeps them, each once, in order."""
-    return list(dict.fromkeys(job.job_id for job in jobs))
-
-
-def _indexes(job: JobId) -> Indexes:
-    return Indexes(tuple((first, last, step) for first, last, step in job.runs))
+__all__ = ["FINAL", "End", "by_index", "end_of", "fits", "parse", "text_of"]

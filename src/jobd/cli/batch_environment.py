@@ -7,6 +7,7 @@ variable of the new job, so it does not go along; Slurm hands it on, and scripts
 import os
 from collections.abc import Mapping
 
+from jobd import task_pid
 from jobd.cli import dialect
 from jobd.cli.batch_options import Chosen
 from jobd.cli.option_values import is_appending, value
@@ -45,8 +46,12 @@ def environment_of(chosen: Chosen, variables: Variables) -> bytes:
     wanted = exported(export, own) if path is None else {**_slurm(own), **_login(), **_read(path)}
     if (appending := value(chosen, "open-mode", is_appending)) is not None:
         wanted[b"SLURM_OPEN_MODE"] = b"a" if appending else b"t"  # its steps do as the script does
+    for name, variable in _GPUS.items():
+        if text := chosen.get(name):
+            wanted[variable] = os.fsencode(text)
     if dialect.is_slurm:
         wanted |= _said(chosen)
+        wanted[os.fsencode(task_pid.NAME)] = os.fsencode(task_pid.UNKNOWN)
     data = pack_environment(wanted)
     if len(data) > ENVIRONMENT_BYTES_MAX:
         raise UsageError(
@@ -73,6 +78,16 @@ def _said(chosen: Chosen) -> Variables:
     return {os.fsencode(name): os.fsencode(text) for name, text in found.items()}
 
 
+_GPUS = {
+    "cpus-per-gpu": b"SLURM_CPUS_PER_GPU",
+    "gpu-bind": b"SLURM_GPU_BIND",
+    "gpu-freq": b"SLURM_GPU_FREQ",
+    "gpus": b"SLURM_GPUS",
+    "gpus-per-node": b"SLURM_GPUS_PER_NODE",
+    "gpus-per-socket": b"SLURM_GPUS_PER_SOCKET",
+    "gpus-per-task": b"SLURM_GPUS_PER_TASK",
+    "mem-per-gpu": b"SLURM_MEM_PER_GPU",
+}
 _TOLD = {
     "acctg-freq": "SLURM_ACCTG_FREQ",
     "dependency": "SLURM_JOB_DEPENDENCY",

@@ -11,6 +11,7 @@ from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Given, Option, Table
 
 SBATCH, SRUN, SALLOC = "s", "r", "a"
 ALL = SBATCH + SRUN + SALLOC
+MAIL = ("mail-type", "mail-user")  # acts for batch jobs: of others the server keeps no labels
 
 
 def _flag(name: str, short: str, programs: str, help: str, variable: str = "") -> Option:
@@ -76,6 +77,11 @@ _ACTING = (
     _value("qos", "q", ALL, "NAME", "kept and shown", "QOS"),
     _value("comment", "", ALL, "TEXT", "kept and shown"),
     _value("wckey", "", ALL, "TEXT", "kept and shown", "WCKEY"),
+    _value(
+        "mail-type", "", SBATCH, "LIST", "where jobd-notify runs, send mail at BEGIN, END, FAIL, REQUEUE, INVALID_DEPEND, ALL of these; TIME_LIMIT, "
+        "TIME_LIMIT_50, _80, _90; with ARRAY_TASKS for each element of an array",
+    ),
+    _value("mail-user", "", SBATCH, "ADDRESS", "who gets that mail (default: yourself, see jobctl notify)"),
     _value("nodelist", "w", ALL, "HOST", "this machine; another is refused", "NODELIST"),
     _value("exclude", "x", ALL, "HOST", "refused if it is this machine", "EXCLUDE"),
     _value("uid", "", ALL, "USER", "refused unless it is yourself"),
@@ -112,6 +118,7 @@ _SBATCH = (
     _value("from", "", SBATCH, "FILE", "queue each line of FILE (- for the input): a command, or a JSON object"),
     _flag("no-bind", "", SBATCH, "do not bind the job to processors of its own"),
     _flag("test-only", "", SBATCH, "queue nothing; say when it would start"),
+    _value("token", "", SBATCH, "TOKEN", "letters and digits: said again it is the same job, not another one"),
     _flag("parsable", "", SBATCH, "print the number alone"),
     _flag("wait", "W", SBATCH, "wait for the job's end, and return its exit code", "WAIT"),
     _flag("quiet", "Q", SBATCH + SRUN, "say nothing but errors"),
@@ -147,8 +154,7 @@ _ACCEPTED = (
     _idle("gres-flags", variable="GRES_FLAGS"),
     _idle("hint", variable="HINT"),
     _idle("ignore-pbs", argument=NONE, programs=SBATCH),
-    _idle("mail-type"),
-    _idle("mail-user"),
+    *(_idle(name, programs=SRUN + SALLOC) for name in MAIL),
     _idle("mcs-label"),
     _idle("mem-bind", variable="MEM_BIND"),
     _idle("network", variable="NETWORK"),

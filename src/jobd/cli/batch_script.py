@@ -15,7 +15,7 @@ from jobd.limits import SCRIPT_BYTES_MAX
 from jobd.slurm import directives
 
 # What decides where the script comes from, or what Sbatch itself does, cannot stand in the script.
-COMMAND_LINE_ONLY = frozenset({"wrap", "from", "help", "usage", "version"})
+COMMAND_LINE_ONLY = frozenset({"wrap", "from", "help", "token", "usage", "version"})
 
 
 class Script(NamedTuple):

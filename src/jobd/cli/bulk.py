@@ -30,7 +30,7 @@ ALIASES = {
 }
 # What says what Sbatch does, and not what a job is.
 NOT_IN_LINES = frozenset(
-    {"wrap", "from", "help", "usage", "version", "parsable", "quiet", "verbose", "wait", "test-only"}
+    {"wrap", "from", "help", "usage", "version", "parsable", "quiet", "verbose", "wait", "test-only", "token"}
 )
 
 # A word with one of these is for a shell; ~ and # only at the beginning of a word, = only in the first.

@@ -21,6 +21,7 @@ from jobd.cli.getopt import REQUIRED, Option, Table
 from jobd.cli.listing import Options, check_clusters, is_answered, parser_of, request_of, steps_of, user_name
 from jobd.cli.main import say
 from jobd.cli.option_values import signal_numbers
+from jobd.cli.slurm_view import as_slurm
 from jobd.client import Client, pages
 from jobd.errors import NoSuchJob, UsageError
 from jobd.slurm import states
@@ -293,7 +294,7 @@ def _is_meant(asked: Asked, row: JobRow) -> bool:
     }
     for name, text in asked.filters.items():
         if name == "state":
-            if row.state not in (states.as_slurm_has_it(text) or ()):
+            if as_slurm(row).state not in (states.as_slurm_has_it(text) or ()):
                 return False
         elif name == "nodelist":
             from jobd.slurm import hostlist

@@ -111,9 +111,10 @@ class Table:
         if option is not None:
             return option
         found = [option for option in self.options if name and option.name.startswith(name)]
-        if len(found) > 1:
+        is_one = len({(option.short, option.argument) for option in found}) == 1 and found[0].short
+        if len(found) > 1 and not is_one:
             several = ", ".join(f"--{option.name}" for option in found[:6])
-            possible = " ".join(sorted(f"'--{option.name}'" for option in found))
+            possible = _possible([option.name for option in found], name)
             raise BadOption(
                 f"option --{name} is ambiguous: {several}{', …' if len(found) > 6 else ''}",
                 f"option '--{name}' is ambiguous; possibilities: {possible}",
@@ -138,6 +139,17 @@ class Table:
                 raise BadOption(f"option requires an argument -- '{word[at]}'")
             return [*given, Given(option, following)], 1
         return given, 0
+
+
+def _possible(names: list[str], prefix: str) -> str:
+    """What an ambiguous name may stand for, as getopt_long(3) of the program called lists it."""
+    import os
+    import sys
+
+    from jobd.cli.getopt_orders import in_order
+
+    named = in_order(os.path.basename(sys.argv[0]), names, prefix)
+    return " ".join(f"'--{name}'" for name in named)
 
 
 def fill_parser(parser: "argparse.ArgumentParser", table: Table) -> None:

@@ -49,6 +49,7 @@ TABLE = Table(
         Option("hide", is_idle=True, help="no hidden partitions"),
         Option("iterate", "i", REQUIRED, "SECONDS", "again and again"),
         Option("json", help="as JSON"),
+        Option("yaml", help="as YAML"),
         Option("list-reasons", "R", help="why nodes take no jobs"),
         Option("local", is_idle=True, help="of this cluster"),
         Option("long", "l", help="more columns"),
@@ -147,6 +148,11 @@ def main(argv: Sequence[str]) -> int:
     has_said = False
     while True:
         node: Node = Client().request(AskNode())
+        if options.has("yaml"):
+            from jobd.cli import yaml_lines
+
+            sys.stdout.write(yaml_lines.text_of(_document(node)))
+            return 0
         if options.has("json"):
             print(json.dumps(_document(node), indent=2))
             return 0

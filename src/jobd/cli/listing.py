@@ -18,7 +18,17 @@ from jobd.client import Client
 from jobd.errors import UsageError
 from jobd.limits import IDS_MAX, PAGE_ROWS_MAX
 from jobd.wire import messages as m
-from jobd.wire.batch import AskNode, JobId, ListSteps, Node, StepPage, StepRow
+from jobd.wire.batch import (
+    AskNode,
+    AttemptPage,
+    AttemptRow,
+    JobId,
+    ListAttempts,
+    ListSteps,
+    Node,
+    StepPage,
+    StepRow,
+)
 
 MIN_JOB_AGE_S = (
     300.0  # for so long a finished job is still shown where its state is asked for (min_job_age_s)
@@ -220,6 +230,10 @@ def pages(client: Client, request: m.ListJobs) -> Iterator[m.JobPage]:
         page: m.JobPage = client.receive()
         if page.cursor:
             client.send(request._replace(cursor=page.cursor))
+        if dialect.is_slurm:
+            from jobd.cli.slurm_view import as_slurm
+
+            page = page._replace(rows=list(map(as_slurm, page.rows)))
         yield page
         if not page.cursor:
             return
@@ -236,6 +250,10 @@ def request_of(
     if len(ids) > IDS_MAX:
         raise UsageError(f"{len(ids)} job numbers: at most {IDS_MAX} at a time")
     # The server takes an empty list for all states; a state that no job has stands for none.
+    if states is not None and dialect.is_slurm:
+        from jobd.cli.slurm_view import asked_for
+
+        states = asked_for(states)
     names = [] if states is None else sorted(states) or ["-"]
     return m.ListJobs(
         rows_max=PAGE_ROWS_MAX, job_ids=list(ids), states=names, is_with_arrays=is_with_arrays and bool(ids)
@@ -268,6 +286,15 @@ def steps_of(client: Client, job_ids: Sequence[int]) -> dict[int, list[StepRow]]
         for step in page.steps:
             steps.setdefault(step.job_id, []).append(step)
     return steps
+
+
+def attempts_of(client: Client, job_ids: Sequence[int]) -> list[AttemptRow]:
+    """The earlier attempts of these jobs."""
+    attempts: list[AttemptRow] = []
+    for begin in range(0, len(job_ids), PAGE_ROWS_MAX):
+        page: AttemptPage = client.request(ListAttempts(list(job_ids[begin : begin + PAGE_ROWS_MAX])))
+        attempts += page.attempts
+    return attempts
 
 
 def once_each(rows: Iterable[m.JobRow]) -> Iterator[m.JobRow]:

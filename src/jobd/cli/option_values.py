@@ -81,6 +81,8 @@ def asked(chosen: Chosen, *, host: str, now_s: float, procs: Callable[[], int] =
         from jobd.cli import slurm_checks
 
         slurm_checks.check(chosen, now_s)
+    elif "mail-type" in chosen:
+        value(chosen, "mail-type", _mail_types)
     gpus = _gpus(chosen)
     ntasks = value(chosen, "ntasks", slurm.parse_count)
     per_node = value(chosen, "ntasks-per-node", slurm.parse_count)
@@ -214,6 +216,14 @@ def _dependency(text: str) -> str:
     from jobd import dependencies  # few jobs have one
 
     return dependencies.text_of(dependencies.parse(text))
+
+
+def _mail_types(text: str) -> None:
+    from jobd.cli.slurm_checks import MAILS
+
+    for word in text.upper().split(","):
+        if word not in MAILS:
+            raise UsageError(f"no {word[:40]!r} (there are: {', '.join(sorted(MAILS))})")
 
 
 def labels(chosen: Chosen) -> list[list[str]]:

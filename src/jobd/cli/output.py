@@ -11,7 +11,8 @@ from typing import Any
 
 import zmq
 
-from jobd.cli import ends, selection
+from jobd import waits
+from jobd.cli import selection
 from jobd.cli.main import say
 from jobd.client import Client, Events
 from jobd.errors import Refused
@@ -39,10 +40,10 @@ def show(words: Sequence[str], *, is_following: bool, is_error: bool, lines: int
     """
     wanted = selection.parse_all(words)
     client = Client()
-    rows = ends.list_rows(client, wanted)
+    rows = waits.rows_of(client.request, wanted)
     for job in wanted:
         if not any(selection.fits(job, row) for row in rows):
-            raise ends.unknown(job)
+            raise waits.unknown(job)
     shown = _Shown(wanted, is_error=is_error, lines=lines, has_prefix=len(rows) > 1 or _is_array(rows))
     if is_following:
         _follow(client, wanted, shown, rows)
@@ -175,7 +176,7 @@ class _Shown:
             file.skip_to_last(self._lines)
         self._files[row.job_id] = file
         file.grow(self._out)
-        if row.state in ends.FINAL:
+        if row.state in waits.FINAL:
             file.end(self._out)
 
     def _file(self, row: m.JobRow) -> _File:
@@ -191,11 +192,11 @@ class _Shown:
             return
         number = row.job_id
         is_array = row.batch is not None and bool(row.batch.tasks)
-        if row.state not in ends.FINAL:
+        if row.state not in waits.FINAL:
             self._left[number] = row
         if is_array or row.state == WAITING:
             self._running.discard(number)
-            if row.state in ends.FINAL:
+            if row.state in waits.FINAL:
                 self._left.pop(number, None)
             return
         attempt = row.batch.attempt if row.batch is not None else 0
@@ -207,7 +208,7 @@ class _Shown:
                 self._files[number].start_again()
         self._grow(row)
         self._running.add(number)
-        if row.state in ends.FINAL:
+        if row.state in waits.FINAL:
             self._running.discard(number)
             self._left.pop(number, None)
 
@@ -231,7 +232,7 @@ def _follow(client: Client, wanted: list[JobId], shown: _Shown, rows: list[m.Job
     for row in rows:
         if not (row.batch is not None and row.batch.tasks):
             file_of(row, is_error=False)
-    is_wide = len(rows) > ends.FEW or any(
+    is_wide = len(rows) > waits.FEW or any(
         row.batch is not None and row.batch.array_id is not None for row in rows
     )
     nobody = job_topic(10**17 + int.from_bytes(os.urandom(6)))
@@ -251,7 +252,7 @@ def _follow(client: Client, wanted: list[JobId], shown: _Shown, rows: list[m.Job
             shown.hear(event.job)
         elif is_wide:
             # The answer to our question about nobody: from here on we hear everything, and what was before is asked for.
-            for row in ends.list_rows(client, wanted):
+            for row in waits.rows_of(client.request, wanted):
                 shown.hear(row)
         elif event.kind == "now":
             shown.gone()

@@ -34,11 +34,16 @@ def meta() -> dict[str, object]:
     return {"plugin": PLUGIN, "Slurm": {"version": version, "release": "22.05.8"}, "jobd": __version__}
 
 
-def show(client: Client, found: Callable[[Client], list[JobRow]]) -> None:
+def show(client: Client, found: Callable[[Client], list[JobRow]], *, is_yaml: bool = False) -> None:
     """Print the document; jobs come by number."""
     node: Node = client.request(AskNode())
     rows = sorted(found(client), key=lambda row: row.job_id)
     document = {"meta": meta(), "errors": [], "jobs": [job(row, node.cluster) for row in rows]}
+    if is_yaml:
+        from jobd.cli import yaml_lines
+
+        sys.stdout.write(yaml_lines.text_of(document))
+        return
     json.dump(document, sys.stdout, indent=2)
     sys.stdout.write("\n")
 

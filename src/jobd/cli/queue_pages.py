@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from jobd.cli import selection
+from jobd.cli import dialect, selection
 from jobd.cli.listing import MIN_JOB_AGE_S, Filter, Options, pages, request_of
 from jobd.client import Client
 from jobd.errors import NoSuchJob
@@ -22,7 +22,9 @@ def batches(client: Client, options: Options, chosen: Filter) -> Iterator[tuple[
     is_first = True
     if not is_finished:
         for page in pages(client, request_of(ids, None if states is None else states & LIVING)):
-            rows = [row for row in page.rows if chosen.fits(row)] if chosen.needs_looking else page.rows
+            # Slurm's states are not quite those by which the server has chosen.
+            needs_looking = chosen.needs_looking or (dialect.is_slurm and states is not None)
+            rows = [row for row in page.rows if chosen.fits(row)] if needs_looking else page.rows
             if ids:
                 rows = sorted(rows, key=_place)
             is_first = False

@@ -64,6 +64,7 @@ TABLE = Table(
         Option("iterate", "i", REQUIRED, "SECONDS", "again and again"),
         Option("jobs", "j", OPTIONAL, "LIST", "these jobs"),
         Option("json", help="as JSON"),
+        Option("yaml", help="as YAML"),
         Option("licenses", "L", REQUIRED, "LIST", "that ask for these licenses", "SQUEUE_LICENSES"),
         Option("local", is_idle=True, help="of this cluster"),
         Option("long", "l", help="more columns"),
@@ -117,10 +118,11 @@ def main(argv: Sequence[str]) -> int:
     cluster = ""
     if (named := options.last("clusters")) is not None:
         cluster = check_clusters(PROGRAM, named, Client())
-    if options.has("json"):
+    if options.has("json", "yaml"):
         from jobd.cli import queue_json
 
-        queue_json.show(Client(), lambda client: _found(client, options, chosen))
+        is_yaml = options.has("yaml")
+        queue_json.show(Client(), lambda client: _found(client, options, chosen), is_yaml=is_yaml)
         return 0
     while True:
         rows = _found(Client(), options, chosen)
@@ -272,7 +274,7 @@ def _found(client: Client, options: Options, chosen: Filter) -> list[JobRow]:
     Raises:
         Said: only one was asked for, and there is none of that number.
     """
-    if options.has("json") and _is_all(options):
+    if options.has("json", "yaml") and _is_all(options):
         chosen = chosen._replace(states=states.ALL)
     if chosen.jobs == ():
         return []

@@ -18,6 +18,7 @@ from jobd.cli.getopt import OPTIONAL, REQUIRED, Option, Table
 from jobd.cli.listing import Options, is_answered, once_each, parser_of, rows_of, steps_of
 from jobd.cli.main import fail, run
 from jobd.cli.sacct_query import BATCH_STEP, Query, query_of
+from jobd.cli.sacct_records import Record, records_of, slurm_order
 from jobd.client import Client
 from jobd.errors import EXIT_REFUSED, BadOption, UsageError
 from jobd.slurm import fields as field_names
@@ -81,13 +82,14 @@ TABLE = Table(
         Option("noconvert", help="sizes in the units in which they are kept"),
         Option("truncate", "T", help="no time before or after the window"),
         Option("json", help="as one JSON document"),
+        Option("yaml", help="as one YAML document"),
         Option("batch-script", "B", help="the batch scripts of the jobs"),
         Option("allusers", "a", is_idle=True, help="of all users: there is one"),
         Option("clusters", "M", REQUIRED, "LIST", is_idle=True, help="of these clusters: there is one"),
         Option("allclusters", "L", is_idle=True, help="of all clusters: there is one"),
         Option("local", is_idle=True, help="of this cluster"),
         Option("federation", is_idle=True, help="of all clusters: there is one"),
-        Option("duplicates", "D", is_idle=True, help="earlier jobs of the same number: there are none"),
+        Option("duplicates", "D", help="the earlier attempts of jobs that were queued again too"),
         Option("associations", "x", REQUIRED, "LIST", is_idle=True, help="there is one of each user"),
         Option("flags", "F", REQUIRED, "LIST", is_idle=True, help="how it was scheduled is not kept"),
         Option("completion", "c", is_idle=True, help="from another store: there is one"),
@@ -193,52 +195,56 @@ def unit_of(options: Options) -> str:
 
 
 # ---- asking and showing
-def jobs_of(client: Client, query: Query) -> list[JobRow]:
-    """The jobs that are meant, by number."""
+def jobs_of(client: Client, query: Query, requeued: set[int] | None = None) -> list[JobRow]:
+    """The jobs that are meant, by number.
+
+    Args:
+        requeued: is given those that have had earlier attempts, and may be meant for one of these.
+    """
     jobs = [job._replace(step_id=None) for job in query.jobs]
-    living = rows_of(client, jobs, is_finished=False)
-    rows = {row.job_id: row for row in living if query.fits(row)}
+    rows: dict[int, JobRow] = {}
+
+    def take(row: JobRow) -> None:
+        rows.pop(row.job_id, None)  # one that ended meanwhile is on both lists, and this is the later word
+        if requeued is not None and row.batch is not None and row.batch.requeued_at is not None:
+            requeued.add(row.job_id)
+        if query.fits(row):
+            rows[row.job_id] = row
+
+    for row in rows_of(client, jobs, is_finished=False):
+        take(row)
     since_s = None if jobs else query.start_s
     names = sorted(query.names or ())
     for row in once_each(rows_of(client, jobs, is_finished=True, since_s=since_s, names=names)):
-        # One that ended meanwhile is on both lists, and this is the later word.
-        rows.pop(row.job_id, None)
-        if query.fits(row):
-            rows[row.job_id] = row
-    return sorted(rows.values(), key=_slurm_order if dialect.is_slurm else v.order)
-
-
-def _slurm_order(row: JobRow) -> tuple[int, int, int]:
-    """Those of no array first, then array by array, what waits last."""
-    batch = row.batch
-    if batch is None or batch.array_id is None:
-        return 0, 0, row.job_id
-    index = sys.maxsize if batch.array_index is None else batch.array_index
-    return batch.array_id, index, row.job_id
+        take(row)
+    return sorted(rows.values(), key=slurm_order if dialect.is_slurm else v.order)
 
 
 def _show(options: Options, query: Query, layout: field_names.Layout, unit: str, client: Client) -> None:
     from jobd.cli import sacct_values
 
-    rows = jobs_of(client, query)
+    requeued: set[int] = set()
+    rows = jobs_of(client, query, requeued)
     if dialect.is_slurm and options.has("clusters"):
         clusters = {word for text in options.all("clusters") or () for word in text.split(",")}
-        rows = rows if clusters & {"all", client.request(AskNode()).cluster} else []
+        if not clusters & {"all", client.request(AskNode()).cluster}:
+            rows, requeued = [], set()
     if options.has("batch-script"):
         _show_scripts(client, rows)
         return
+    records = records_of(client, rows, requeued, query, is_all=options.has("duplicates"))
     is_with_steps = not options.has("allocations")
-    started = [row.job_id for row in rows if row.started_at is not None]
+    started = sorted({record.row.job_id for record in records if record.row.started_at is not None})
     # The job's own derived code is made of its steps too.
     needs_steps = is_with_steps or any(field.name == "DerivedExitCode" for field in layout.fields)
     steps = steps_of(client, started) if needs_steps and started else {}
-    if options.has("json"):
-        if dialect.is_slurm:
+    if options.has("json", "yaml"):
+        if dialect.is_slurm or options.has("yaml"):
             from jobd.cli import sacct_json
 
-            sacct_json.show(client, rows, steps, now_s=time.time())
+            sacct_json.show(client, records, steps, now_s=time.time(), is_yaml=options.has("yaml"))
         else:
-            _show_json(rows, steps)
+            _show_json(records, steps)
         return
     names = [field.name for field in layout.fields]
     cluster, memory_bytes = "local", 0
@@ -252,11 +258,12 @@ def _show(options: Options, query: Query, layout: field_names.Layout, unit: str,
     write = sys.stdout.write
     if not options.has("noheader"):
         write(layout.header())
-    for row in rows:
-        own = tuple(steps.get(row.job_id, ()))
-        for entry in sacct_values.entries_of(row, own, is_with_steps=is_with_steps):
+    for record in records:
+        own = record.steps_of(steps)
+        entries = sacct_values.entries_of(record.parts, own, is_with_steps=is_with_steps)
+        for entry in [entries[0]._replace(row=record.row), *entries[1:]]:
             step_id = None if entry.step is None else entry.step.step_id
-            if not query.has_line(row, BATCH_STEP if entry.is_script else step_id):
+            if not query.has_line(record.row, BATCH_STEP if entry.is_script else step_id):
                 continue
             write(layout.line(list(map(render.printable, sacct_values.values_of(names, entry, context)))))
 
@@ -271,12 +278,12 @@ def _show_scripts(client: Client, rows: list[JobRow]) -> None:
         sys.stdout.write(f"{head}{script or 'NONE'}\n{'' if script else chr(10)}")
 
 
-def _show_json(rows: list[JobRow], steps: dict[int, list[StepRow]]) -> None:
+def _show_json(records: list[Record], steps: dict[int, list[StepRow]]) -> None:
     import json
 
     jobs = [
-        {**render.as_json(row), "steps": [step._asdict() for step in steps.get(row.job_id, ())]}
-        for row in rows
+        {**render.as_json(record.row), "steps": [step._asdict() for step in record.steps_of(steps)]}
+        for record in records
     ]
     sys.stdout.write(json.dumps({"jobs": jobs}, indent=1) + "\n")
 

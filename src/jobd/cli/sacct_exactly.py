@@ -5,6 +5,7 @@ from jobd.cli import slurm_values as v
 from jobd.cli import tres
 from jobd.cli.sacct_query import slurm_eligible_at
 from jobd.cli.sacct_values import Context, Entry, Value
+from jobd.cli.slurm_view import REQUEUED_HELD
 from jobd.slurm.sizes import MIB, memory_text
 from jobd.slurm.times import span_padded
 from jobd.wire.messages import JobRow
@@ -69,6 +70,10 @@ def _state(entry: Entry, context: Context) -> str:
     row, step = entry.row, entry.step
     if step is None and row.state == "COMPLETING":
         return "RUNNING"  # the accounting knows no such state
+    if not entry.is_job and row.state == "NODE_FAIL":
+        return "CANCELLED"
+    if _is_out_of_memory(entry):
+        return row.state
     if step is not None and step.ended_at is not None and step.signal is not None:
         return "CANCELLED"
     if entry.is_script and row.state == "FAILED" and row.signal is not None:
@@ -76,9 +81,40 @@ def _state(entry: Entry, context: Context) -> str:
     return ours.VALUES["State"](entry, context)
 
 
+def _is_out_of_memory(entry: Entry) -> bool:
+    """Whether it is a step that was ended because its job took too much memory."""
+    step = entry.step
+    return step is not None and entry.row.state == "OUT_OF_MEMORY" and step.exit_code is None
+
+
+def _exit(entry: Entry, context: Context) -> str:
+    """The codes, of which sacct takes 128 off those from there on, but not in a document."""
+    if not entry.is_job and entry.row.state == "NODE_FAIL":
+        return ""
+    if _is_out_of_memory(entry):
+        return f"0:{v.MEMORY_SIGNAL}"
+    return _taken_off(ours.VALUES["ExitCode"](entry, context), context)
+
+
+def _derived(entry: Entry, context: Context) -> str:
+    row = entry.row
+    if row.state != "FAILED" and row.cause != "self":  # the steps that were ended with the job do not count
+        entry = entry._replace(steps=tuple(step for step in entry.steps if step.signal is None))
+    return _taken_off(ours.VALUES["DerivedExitCode"](entry, context), context)
+
+
+def _taken_off(pair: str, context: Context) -> str:
+    code, _, signal = pair.partition(":")
+    if context.is_document or not signal or int(code) < 128:
+        return pair
+    return f"{int(code) - 128}:{signal}"
+
+
 def _reason(entry: Entry, _: Context) -> str:
     row = entry.row
-    return "None" if row.state != "PENDING" or row.reason_code in _NO_REASON else v.reason(row)
+    if row.state != "PENDING" or row.reason_code in _NO_REASON:
+        return "None"
+    return "JobHeldUser" if row.reason_code == REQUEUED_HELD else v.reason(row)
 
 
 def _submit_line(entry: Entry, _: Context) -> str:
@@ -137,6 +173,8 @@ def _raw_cpu(entry: Entry, context: Context) -> str:
 
 
 VALUES: dict[str, Value] = {
+    "DerivedExitCode": _derived,
+    "ExitCode": _exit,
     "AllocCPUS": _cpus,
     "AllocNodes": _nodes,
     "AllocTRES": _allocated,

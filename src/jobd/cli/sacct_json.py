@@ -8,6 +8,7 @@ from jobd.cli import queue_json, tres
 from jobd.cli import slurm_values as v
 from jobd.cli.sacct_exactly import memory_bytes_of
 from jobd.cli.sacct_query import slurm_eligible_at
+from jobd.cli.sacct_records import Record
 from jobd.cli.sacct_values import Context, Entry, cpu_s, elapsed_s, entries_of, values_of
 from jobd.client import Client
 from jobd.slurm.sizes import megabytes
@@ -20,18 +21,32 @@ TRES_IDS = {"cpu": 1, "mem": 2, "energy": 3, "node": 4, "billing": 5}
 Document = dict[str, object]
 
 
-def show(client: Client, rows: list[JobRow], steps: dict[int, list[StepRow]], *, now_s: float) -> None:
+def show(
+    client: Client,
+    records: list[Record],
+    steps: dict[int, list[StepRow]],
+    *,
+    now_s: float,
+    is_yaml: bool = False,
+) -> None:
     """Print the document."""
     node = client.request(AskNode())
-    context = Context(now_s, node.cluster, memory_bytes=node.memory_bytes)
-    jobs = [job(row, tuple(steps.get(row.job_id, ())), context) for row in rows]
+    context = Context(now_s, node.cluster, memory_bytes=node.memory_bytes, is_document=True)
+    jobs = [job(record, record.steps_of(steps), context) for record in records]
     document = {"meta": {**queue_json.meta(), "plugin": PLUGIN}, "errors": [], "jobs": jobs}
+    if is_yaml:
+        from jobd.cli import yaml_lines
+
+        sys.stdout.write(yaml_lines.text_of(document))
+        return
     json.dump(document, sys.stdout, indent=2)
 
 
-def job(row: JobRow, steps: tuple[StepRow, ...], context: Context) -> Document:
+def job(record: Record, steps: tuple[StepRow, ...], context: Context) -> Document:
     """A job with its steps."""
-    entry, *others = entries_of(row, steps, is_with_steps=True)
+    row = record.row
+    entry, *others = entries_of(record.parts, steps, is_with_steps=True)
+    entry = entry._replace(row=row)
     state, exit_code, derived, reason, nodes, group = values_of(
         ["State", "ExitCode", "DerivedExitCode", "Reason", "NodeList", "Group"], entry, context
     )

@@ -29,6 +29,7 @@ class Context(NamedTuple):
     is_raw: bool = False  # --noconvert
     truncated_s: tuple[float, float] | None = None  # --truncate: the window
     memory_bytes: int = 0  # the machine's
+    is_document: bool = False  # --json
 
 
 class Entry(NamedTuple):

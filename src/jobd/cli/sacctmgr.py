@@ -102,7 +102,9 @@ def main(argv: Sequence[str]) -> int:
         print(RELEASE)
         return 0
     if options.has("help", "usage") or words[:1] == ["help"]:
-        print(USAGE)
+        from jobd.cli.slurm_help import text_of
+
+        print(text_of("sacctmgr"), end="")
         return 0
     if not words or words[0] in ("exit", "quit"):
         return 0

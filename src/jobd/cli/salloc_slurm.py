@@ -39,11 +39,11 @@ def main(argv: Sequence[str]) -> int:
     parsed = table.parse(argv)
     line = chosen_of(parsed.given)
     if "help" in line or "usage" in line:
-        from jobd.cli.salloc import build_parser
+        from jobd.cli import slurm_help
 
-        parser = build_parser()
-        text = parser.format_help() if "help" in line else parser.format_usage()
-        print(dialect.own_name("Salloc", text), end="")
+        print(
+            slurm_help.text_of(PROGRAM) if "help" in line else f"Usage: {slurm_help.USAGE[PROGRAM]}\n", end=""
+        )
         return 0
     if "version" in line:
         print(dialect.version("Salloc", __version__))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from jobd import __version__
 from jobd.cli import batch_script, dialect
-from jobd.cli.batch_options import SBATCH, Chosen, chosen_by_variables, chosen_of, table_for
+from jobd.cli.batch_options import MAIL, SBATCH, Chosen, chosen_by_variables, chosen_of, table_for
 from jobd.cli.batch_spec import Built, Surroundings, build, check_command, surroundings
 from jobd.cli.getopt import Parsed, Table, fill_parser
 from jobd.cli.main import run, say
@@ -151,7 +151,11 @@ def _by_variables(around: Surroundings) -> Chosen:
 
 def _request(chosen: Chosen, items: list[BatchItem], built: Built) -> SubmitBatch:
     request = SubmitBatch(
-        os.urandom(9).hex(), [built.spec], items, built.blobs, is_test="test-only" in chosen
+        chosen.get("token") or os.urandom(9).hex(),
+        [built.spec],
+        items,
+        built.blobs,
+        is_test="test-only" in chosen,
     )
     return _as_child(request) if "wait" in chosen else request
 
@@ -189,6 +193,8 @@ def _submit_lines(client: Client, line: Chosen, parsed: Parsed, around: Surround
         raise UsageError("--from takes no script, no command and no --wrap beside it")
     if "test-only" in line:
         raise UsageError("--from and --test-only: one of the two")
+    if "token" in line:
+        raise UsageError("--from and --token: one of the two")
     chosen = Chosen(_by_variables(around), line)
     _say_idle(chosen)
     name = line["from"]
@@ -237,7 +243,7 @@ def _waited(client: Client, chosen: Chosen, job_ids: list[int]) -> int:
 # ---- what is said
 def _say_idle(chosen: Chosen) -> None:
     """Once, in one line: what was asked for and does nothing here."""
-    names = chosen.idle
+    names = [name for name in chosen.idle if name not in MAIL]
     if names and "quiet" not in chosen:
         say(f"Sbatch: accepted without effect here: {', '.join(f'--{name}' for name in names)}")
 

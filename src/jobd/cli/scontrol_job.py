@@ -10,6 +10,7 @@ from jobd.cli import dialect, tres
 from jobd.cli import slurm_values as v
 from jobd.cli.render import printable
 from jobd.cli.sacct_values import step_state
+from jobd.cli.slurm_view import REQUEUED_HELD
 from jobd.slurm.sizes import megabytes, memory_text
 from jobd.slurm.times import limit_padded, span_padded
 from jobd.units import format_ids
@@ -67,13 +68,15 @@ def _priority(row: JobRow) -> int:
 
 def _reason(row: JobRow) -> str:
     """Why it waits; under Slurm's name a running job tells that it was held too."""
+    if row.reason_code == REQUEUED_HELD:
+        return REQUEUED_HELD.replace(" ", "_")
     is_held = row.batch is not None and row.batch.is_held and row.ended_at is None
     return "JobHeldUser" if dialect.is_slurm and is_held else v.reason(row)
 
 
 def _exit_pair(row: JobRow) -> str:
-    """The code and the signal; scontrol, and no other program of Slurm, tells the signal that ended a cancelled job."""
-    is_ended = row.state == "CANCELLED" and row.started_at is not None and v.is_batch(row)
+    """The code and the signal; scontrol, and no other program of Slurm, tells the signal that ended a job by somebody's wish, or by time."""
+    is_ended = row.state in ("CANCELLED", "TIMEOUT") and row.started_at is not None and v.is_batch(row)
     if dialect.is_slurm and is_ended:
         return f"0:{row.signal or signal.SIGTERM.value}"
     return v.exit_pair(row)
@@ -86,13 +89,19 @@ def _when(row: JobRow, now_s: float) -> list[str]:
         before_pause_s = paused_at - row.started_at - row.batch.paused_s
     eligible = _time(_eligible_at(row))
     return [
-        f"RunTime={span_padded(v.elapsed_s(row, now_s))} TimeLimit={limit_padded(row.time_limit_s)} TimeMin=N/A",
+        f"RunTime={span_padded(v.elapsed_s(row, now_s))} TimeLimit={limit_padded(row.time_limit_s)} TimeMin={_limit(row, 'time_min', 'N/A')}",
         f"SubmitTime={_time(row.submitted_at)} EligibleTime={eligible}",
         f"AccrueTime={eligible}",
-        f"StartTime={_time(v.start_at(row))} EndTime={_time(_end_at(row, now_s))} Deadline=N/A",
+        f"StartTime={_time(v.start_at(row))} EndTime={_time(_end_at(row, now_s))} Deadline={v.label(row, 'deadline') or 'N/A'}",
         f"SuspendTime={v.format_time(paused_at, 'None')} SecsPreSuspend={int(before_pause_s)} "
         f"LastSchedEval={_time(row.started_at or row.submitted_at)} Scheduler=Main",
     ]
+
+
+def _limit(row: JobRow, name: str, missing: str) -> str:
+    """A limit that is kept as seconds."""
+    text = v.label(row, name)
+    return limit_padded(int(text)) if text.isdigit() else missing
 
 
 def _eligible_at(row: JobRow) -> float | None:
@@ -170,8 +179,8 @@ def _limits(row: JobRow) -> list[str]:
     per_node = (batch.ntasks_per_node if batch is not None else None) or 1
     sharing = "NO" if batch is not None and batch.is_exclusive else "OK"
     return [
-        f"MinCPUsNode={each * per_node} {memory} MinTmpDiskNode=0",
-        f"Features={v.label(row, 'features') or v.NULL} DelayBoot=00:00:00",
+        f"MinCPUsNode={each * per_node} {memory} MinTmpDiskNode={v.label(row, 'min_tmp_disk') or 0}",
+        f"Features={v.label(row, 'features') or v.NULL} DelayBoot={_limit(row, 'delay_boot', '00:00:00')}",
         f"OverSubscribe={sharing} Contiguous=0 Licenses={tres.licenses_text(row) or v.NULL} Network=(null)",
     ]
 
@@ -182,10 +191,15 @@ def _files(row: JobRow) -> list[str]:
     if v.label(row, "submit_line") and not dialect.is_slurm:
         lines.append(f"SubmitLine={v.label(row, 'submit_line')}")
     lines.append(f"WorkDir={row.cwd}")
+    if v.label(row, "admin_comment"):
+        lines.append(f"AdminComment={v.label(row, 'admin_comment')} ")
     if v.label(row, "comment"):
         lines.append(f"Comment={v.label(row, 'comment')} ")
     if batch is not None and v.is_batch(row):
         lines += [f"StdErr={batch.stderr}", f"StdIn={batch.stdin}", f"StdOut={batch.stdout}"]
+    if v.label(row, "switches"):
+        count, _, wait = v.label(row, "switches").partition("@")
+        lines.append(f"Switches={count}@{span_padded(int(wait)) if wait.isdigit() else '00:00:00'}")
     lines.append("Power=")
     if tres.gres(row):
         lines.append(f"TresPerNode={tres.gres_text(row)}")

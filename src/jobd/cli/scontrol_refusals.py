@@ -29,11 +29,15 @@ DEPENDENCY = "Job dependency problem"
 TIME_LIMIT = "Requested time limit is invalid (missing or exceeds some limit)"
 TOO_MUCH = "Requested partition configuration not available now"
 NO_SCRIPT = "No job script for this job"
+DENIED = "Access/permission denied"
+NODES = "Requested node configuration is not available"
+NODE_NAME = "Invalid node name specified"
+INVALID_TIME = "Invalid time specified"
+USER = "Invalid user id"
 
 # Label of which there is no such value → what is said.
 _LABELS = {
     "partition": "Invalid partition name specified",
-    "qos": "Invalid qos specification",
     "account": "Invalid account or account/partition combination specified",
 }
 
@@ -58,69 +62,62 @@ class Refused(NamedTuple):
 
 def of_control(client: Client, job: b.JobId, refusal: b.Refusal, action: Control) -> Refused:
     """Hold, release, requeue, suspend, resume."""
-    row = _row(client, job)
+    row = row_of(client, job)
     if row is None:
-        is_known = bool(job.runs) and _row(client, job._replace(runs=[])) is not None
+        is_known = bool(job.runs) and row_of(client, job._replace(runs=[])) is not None
         if action in _SUSPENDING and not is_known:
             return Refused(UNEXPECTED)
-        return _unknown(job)
+        return unknown(job)
     if row.ended_at is not None:
         if action is Control.REQUEUE:
-            return _said(DISABLED if v.is_batch(row) else BATCH_ONLY, row, job)
-        return _said(COMPLETING if action in _SUSPENDING else FINISHED, row, job)
+            return said(DISABLED if v.is_batch(row) else BATCH_ONLY, row, job)
+        return said(COMPLETING if action in _SUSPENDING else FINISHED, row, job)
     if row.state == "PENDING" or row.cause == Cause.REQUEUED.value:
-        return _said(PENDING, row, job)
+        return said(PENDING, row, job)
     if row.state == "COMPLETING":
-        return _said(COMPLETING, row, job)
+        return said(COMPLETING, row, job)
     if action is Control.REQUEUE and not v.is_batch(row):
-        return _said(BATCH_ONLY, row, job)
+        return said(BATCH_ONLY, row, job)
     if action is Control.RESUME:
-        return _said(NOT_SUSPENDED, row, job)
-    return _said(DISABLED, row, job)
+        return said(NOT_SUSPENDED, row, job)
+    return said(DISABLED, row, job)
 
 
 def of_update(client: Client, job: b.JobId, refusal: b.Refusal, update: b.Update) -> Refused | None:
     """A change of what a job asks for; None for what Slurm does not mind."""
-    row = _row(client, job)
+    row = row_of(client, job)
     if row is None:
-        return _unknown(job)
+        return unknown(job)
     if row.ended_at is not None:
-        return _said(FINISHED, row, job)
+        return said(FINISHED, row, job)
     if update.array_limit is not None and (row.batch is None or row.batch.array_id is None):
         return None
     if refusal.error in (NotEnough.__name__, TooManyProcs.__name__):
-        return _said(TOO_MUCH, row, job)
-    if update.time_limit_add_s is not None and row.time_limit_s is not None:
-        minutes, now = -update.time_limit_add_s // 60, row.time_limit_s // 60
-        return Refused(
-            f"scontrol: error: TimeLimit decrement larger than current time limit ({minutes} > {now})"
-        )
+        return said(TOO_MUCH, row, job)
     if row.state != "PENDING":
-        return _said(STARTED, row, job)
+        return said(STARTED, row, job)
     if update.dependency is not None:
-        return _said(DEPENDENCY, row, job)
-    if update.time_limit_add_s is not None:
-        return _said(TIME_LIMIT, row, job)
-    for name, _ in update.labels:
-        if name in _LABELS:
-            return _said(_LABELS[name], row, job)
-    return _said(refusal.text, row, job)
+        return said(DEPENDENCY, row, job)
+    for name, text in _LABELS.items():
+        if refusal.text.startswith(f"no {name} "):
+            return said(text, row, job)
+    return said(refusal.text, row, job)
 
 
 def of_top(client: Client, job: b.JobId) -> Refused | None:
     """What speaks against putting it before all others."""
-    row = _row(client, job)
+    row = row_of(client, job)
     if row is None:
-        return _unknown(job)
+        return unknown(job)
     if row.ended_at is not None:
-        return _said(FINISHED, row, job)
+        return said(FINISHED, row, job)
     if row.state != "PENDING":
-        return _said(STARTED, row, job)
+        return said(STARTED, row, job)
     is_held = row.batch is not None and row.batch.is_held
-    return _said(HELD, row, job) if is_held else None
+    return said(HELD, row, job) if is_held else None
 
 
-def _row(client: Client, job: b.JobId) -> JobRow | None:
+def row_of(client: Client, job: b.JobId) -> JobRow | None:
     """The job as it stands, or one of those that are meant; None where Slurm would have forgotten it."""
     from jobd.cli.scontrol_show import find
 
@@ -134,13 +131,14 @@ def _row(client: Client, job: b.JobId) -> JobRow | None:
     return (living or late or [None])[0]  # type: ignore[list-item]
 
 
-def _unknown(job: b.JobId) -> Refused:
+def unknown(job: b.JobId) -> Refused:
+    """Of a job that there is not."""
     from jobd.cli import selection
 
     return Refused(UNKNOWN, selection.text_of_id(job) if job.runs else "")
 
 
-def _said(text: str, row: JobRow, job: b.JobId) -> Refused:
+def said(text: str, row: JobRow, job: b.JobId) -> Refused:
     """Of a job of an array Slurm names the elements."""
     batch = row.batch
     if (

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jobd.cli import render, scontrol_job, scontrol_show, selection
+from jobd.cli import render, scontrol_hosts, scontrol_job, scontrol_show, selection, tres
 from jobd.cli import slurm_values as v
 from jobd.cli.listing import steps_of
 from jobd.cli.main import say
@@ -16,13 +16,14 @@ from jobd.client import Client
 from jobd.errors import NoServer, NoSuchJob
 from jobd.slurm import blocks, hostlist
 from jobd.slurm.patterns import NO_INDEX
-from jobd.wire.batch import StepRow
+from jobd.wire.batch import Node, StepRow
 from jobd.wire.messages import JobRow
 
 UNKNOWN = "Invalid job id specified"
 
-_ID = re.compile(r"(\d{1,17})(?:_(\d{1,10}))?")
-_STEP = re.compile(r"(\d{1,17})(?:_(\d{1,10}))?(?:\.(.*))?")
+_ID = re.compile(r"(\d{1,17})(?:_(\d{1,10}))?", re.ASCII)
+_NEARLY = re.compile(r"\d+(_\d*|\+\d+)?", re.ASCII)  # a number too great, no element, a part of a job
+_STEP = re.compile(r"(\d{1,17})(?:_(\d{1,10}))?(\.(\d*))?", re.ASCII)
 
 
 class Entity(NamedTuple):
@@ -31,6 +32,10 @@ class Entity(NamedTuple):
     shortest: int
     failing: str
     act: Callable[[str, Look], int]
+    is_alone: bool = False  # nothing may be said of which one
+    given: Callable[[str, Look], int] | None = (
+        None  # what is done where it was said which one, even if that is ""
+    )
 
 
 def show(words: Sequence[str], look: Look) -> int:
@@ -45,8 +50,13 @@ def show(words: Sequence[str], look: Look) -> int:
     if not found:
         say(f"invalid entity:{words[0]} for keyword:show ")
         return FAILED
+    which = [value] if sign else list(words[1:])
+    if which and found[0].is_alone:
+        say("too many arguments for keyword:show")
+        return FAILED
+    act = found[0].given if which and found[0].given is not None else found[0].act
     try:
-        return found[0].act(value if sign else "".join(words[1:2]), look)
+        return act("".join(which), look)
     except NoServer:
         say(f"{found[0].failing} error: {NO_SERVER}")
         return FAILED
@@ -66,10 +76,12 @@ def _write(lines: Sequence[str], look: Look) -> None:
 def _jobs(word: str, look: Look) -> int:
     found = _ID.fullmatch(word or "0")
     if found is None:
-        say(f"scontrol_print_job error: {UNKNOWN}")
+        say(f"{'slurm_load_jobs' if _NEARLY.fullmatch(word) else 'scontrol_print_job'} error: {UNKNOWN}")
         return FAILED
     client = look.connect()
-    if not int(found[1]):
+    if word and not int(found[1]):
+        return _missing(f"Job {word} not found")
+    if not word:
         rows = scontrol_show.find(client, [])
         if not rows:
             print("No jobs in the system")
@@ -110,18 +122,34 @@ def _element(row: JobRow, index: int) -> JobRow:
 
 
 # ---- steps
-def _steps(word: str, look: Look) -> int:
-    found = _STEP.fullmatch(word)
+def _all_steps(word: str, look: Look) -> int:
     client = look.connect()
-    wanted = selection.parse(word.partition(".")[0]) if found is not None else []
+    if not _show_steps(client, scontrol_show.find(client, []), None, look):
+        print("No job steps in the system")
+    return 0
+
+
+def _steps(word: str, look: Look) -> int:
+    found = _STEP.match(word)
+    if found is None:
+        return _missing("Job step 0.Invalid not found")
+    which = None if found[3] is None else str(int(found[4] or "0"))
+    job = word[: found.start(3)] if found[3] is not None else found[0]
+    client = look.connect()
     try:
-        rows = scontrol_show.find(client, wanted)
+        rows = scontrol_show.find(client, selection.parse(job))
     except NoSuchJob:
         say(f"slurm_get_job_steps error: {UNKNOWN}")
         return FAILED
+    if _show_steps(client, rows, which, look):
+        return 0
+    return _missing(f"Job step {job}.{'' if which is None or found[2] else which} not found")
+
+
+def _show_steps(client: Client, rows: Sequence[JobRow], which: str | None, look: Look) -> bool:
+    """Whether there was any."""
     rows = [row for row in rows if row.started_at is not None and row.ended_at is None]
     steps = steps_of(client, [row.job_id for row in rows]) if rows else {}
-    which = None if found is None else found[3]
     is_shown = False
     for row in rows:
         if which is None and v.is_batch(row):
@@ -131,11 +159,7 @@ def _steps(word: str, look: Look) -> int:
             if step.ended_at is None and which in (None, str(step.step_id)):
                 _write(_step(step, row), look)
                 is_shown = True
-    if not is_shown and word:
-        return _missing(f"Job step {word if '.' in word else word + '.'} not found")
-    if not is_shown:
-        print("No job steps in the system")
-    return 0
+    return is_shown
 
 
 def _batch_step(row: JobRow) -> list[str]:
@@ -175,6 +199,10 @@ def _nodes(word: str, look: Look) -> int:
     return code
 
 
+def _node(word: str, look: Look) -> int:
+    return _nodes(word, look) if word else 0
+
+
 def _partitions(word: str, look: Look) -> int:
     node = scontrol_show.ask(look)
     names = [name for name in node.partitions if word in ("", name)]
@@ -184,11 +212,19 @@ def _partitions(word: str, look: Look) -> int:
     return 0 if names else _missing(f"Partition {word} not found")
 
 
+def config_of(node: Node) -> list[tuple[str, str]]:
+    """What `show config` shows, by name."""
+    return sorted([*scontrol_show.config_pairs(node), *_CONFIG], key=lambda pair: pair[0].lower())
+
+
+def _partition(word: str, look: Look) -> int:
+    return _partitions(word, look) if word else _missing("Partition  not found")
+
+
 def _config(word: str, look: Look) -> int:
     node = scontrol_show.ask(look)
     print(f"Configuration data as of {v.format_time(time.time(), '')}")
-    pairs = sorted([*scontrol_show.config_pairs(node), *_CONFIG], key=lambda pair: pair[0].lower())
-    sys.stdout.write(blocks.settings([(key, render.printable(value)) for key, value in pairs]))
+    sys.stdout.write(blocks.settings([(key, render.printable(value)) for key, value in config_of(node)]))
     print(f"\nSlurmctld(primary) at {node.name} is UP")
     return 0
 
@@ -233,25 +269,11 @@ _CONFIG = (
 )
 
 
-# ---- hosts
-def _hosts(show_names: Callable[[list[str], Look], None]) -> Callable[[str, Look], int]:
-    def act(word: str, look: Look) -> int:
-        names = scontrol_show.from_file([word] if word else [])
-        if not hostlist.expand(",".join(names) or scontrol_show.own_hosts()):
-            say("scontrol: error: host list is empty")
-            return 0
-        show_names(names, look)
-        return 0
-
-    return act
-
-
-def _says(text: str, *, named: str = "") -> Callable[[str, Look], int]:
+# ---- the rest
+def _says(text: str) -> Callable[[str, Look], int]:
     """What there is none of."""
 
     def act(word: str, look: Look) -> int:
-        if word and named:
-            return _missing(named.format(word))
         if text:
             print(text)
         return 0
@@ -259,9 +281,25 @@ def _says(text: str, *, named: str = "") -> Callable[[str, Look], int]:
     return act
 
 
+def _lacks(named: str) -> Callable[[str, Look], int]:
+    return lambda word, look: _missing(named.format(word))
+
+
+def _complains(*lines: str, code: int = 0) -> Callable[[str, Look], int]:
+    def act(word: str, look: Look) -> int:
+        for line in lines:
+            say(line.format(render.printable(word)))
+        return code
+
+    return act
+
+
 def _licenses(word: str, look: Look) -> int:
-    scontrol_show.ENTITIES["licenses"]([word] if word else [], look)
-    return 0
+    known = [name for name, _, _ in tres.node_licenses(scontrol_show.ask(look))]
+    if not known or word in ("", *known):
+        scontrol_show.ENTITIES["licenses"]([word] if word in known else [], look)
+        return 0
+    return _missing(f"License name {word} not found")
 
 
 def _aliases(word: str, look: Look) -> int:
@@ -269,28 +307,72 @@ def _aliases(word: str, look: Look) -> int:
     return 0
 
 
-def _topology(word: str, look: Look) -> int:
-    say("scontrol: error: No topology information available")
+def _associations(word: str, look: Look) -> int:
+    """What limits there are, by user, account and qos: there are none, and nobody is cached."""
+    key, sign, value = word.partition("=")
+    key = key.lower()
+    if word and (not sign or key not in ("flags", "users", "accounts", "qos")):
+        if word and not sign:
+            say(f"No value given for option {render.printable(word)}")
+            return 0
+        say(f"invalid entity: {render.printable(word)} for keyword:show assoc_mgr")
+        return FAILED
+    kinds = ["users", "associations", "QOS"]
+    if key == "flags":
+        asked = value.lower().split(",")
+        for flag in asked:
+            if flag not in ("users", "assoc", "qos"):
+                flags = "Assoc, QOS, and/or Users"
+                say(f"invalid flag '{render.printable(flag)}', valid options are '{flags}'")
+                return 0
+        kinds = [kind for kind, flag in zip(kinds, ("users", "assoc", "qos"), strict=True) if flag in asked]
+    print("Current Association Manager state\n")
+    for kind in kinds:
+        print(f"No {kind} currently cached in Slurm.\n")
     return 0
 
+
+_REFUSED = (
+    "scontrol: error: slurm_slurmd_info: Connection refused",
+    "slurm_load_slurmd_status: Connection refused",
+)
+_FOLD = scontrol_hosts.hosts(scontrol_show.ENTITIES["hostlist"])
+_SORT = scontrol_hosts.hosts(scontrol_show.ENTITIES["hostlistsorted"])
+_NO_NODE = _lacks("Node {} not found")
 
 ENTITIES: dict[str, Entity] = {
     "jobs": Entity(1, "slurm_load_jobs", _jobs),
     "jobid": Entity(1, "slurm_load_jobs", _jobs),
-    "steps": Entity(2, "slurm_get_job_steps", _steps),
-    "nodes": Entity(1, "slurm_load_node", _nodes),
-    "partitions": Entity(2, "slurm_load_partitions", _partitions),
-    "partitionname": Entity(9, "slurm_load_partitions", _partitions),
+    "steps": Entity(2, "slurm_get_job_steps", _all_steps, given=_steps),
+    "nodes": Entity(1, "slurm_load_node", _nodes, given=_node),
+    "partitions": Entity(2, "slurm_load_partitions", _partitions, given=_partition),
+    "partitionname": Entity(9, "slurm_load_partitions", _partitions, given=_partition),
     "config": Entity(1, "slurm_load_ctl_conf", _config),
-    "hostnames": Entity(5, "", _hosts(scontrol_show.ENTITIES["hostnames"])),
-    "hostlist": Entity(5, "", _hosts(scontrol_show.ENTITIES["hostlist"])),
-    "hostlistsorted": Entity(9, "", _hosts(scontrol_show.ENTITIES["hostlistsorted"])),
+    "hostnames": Entity(
+        5, "", scontrol_hosts.own_hosts, given=scontrol_hosts.hosts(scontrol_show.ENTITIES["hostnames"])
+    ),
+    "hostlist": Entity(5, "", scontrol_hosts.no_hosts, given=_FOLD),
+    "hostlistsorted": Entity(9, "", scontrol_hosts.no_hosts, given=_SORT),
     "licenses": Entity(2, "slurm_load_license", _licenses),
-    "reservations": Entity(1, "", _says("No reservations in the system", named="Reservation {} not found")),
-    "topology": Entity(1, "", _topology),
-    "daemons": Entity(1, "", _says("slurmctld slurmd")),
-    "aliases": Entity(2, "", _aliases),
+    "reservations": Entity(
+        1, "", _says("No reservations in the system"), given=_lacks("Reservation {} not found")
+    ),
+    "reservationname": Entity(
+        1, "", _says("No reservations in the system"), given=_lacks("Reservation {} not found")
+    ),
+    "topology": Entity(
+        1,
+        "",
+        _complains("scontrol: error: No topology information available"),
+        given=_complains("scontrol: error: Topology information contains no switch or node named {}"),
+    ),
+    "daemons": Entity(1, "", _says("slurmctld slurmd"), is_alone=True),
+    "aliases": Entity(1, "", _aliases, given=_says("")),
+    "assoc_mgr": Entity(2, "", _associations),
+    "bbstat": Entity(2, "", _says("")),
     "burstbuffer": Entity(2, "", _says("")),
-    "federation": Entity(2, "", _says("")),
-    "frontend": Entity(2, "", _says("No nodes in the system")),
+    "dwstat": Entity(2, "", _says("")),
+    "federation": Entity(1, "", _says("")),
+    "frontend": Entity(2, "", _says("No nodes in the system"), given=_NO_NODE),
+    "slurmd": Entity(2, "", _complains(*_REFUSED, code=FAILED)),
 }

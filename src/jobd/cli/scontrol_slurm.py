@@ -6,18 +6,16 @@ Source: scontrol(1) and src/scontrol of Slurm 22.05.8, and what its scontrol say
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from jobd.cli import scontrol, scontrol_refusals, selection
-from jobd.cli.listing import Options
+from jobd.cli import dialect, scontrol, scontrol_refusals, selection
+from jobd.cli.getopt import REQUIRED, Option, Table
+from jobd.cli.listing import Options, check_clusters, cluster_name
 from jobd.cli.main import outlive_own_end, printable, say
 from jobd.client import Client
 from jobd.errors import JobdError, NoServer
 from jobd.states import Control
 from jobd.wire import batch as b
-
-if TYPE_CHECKING:
-    from jobd.cli.scontrol_update import Wanted
 
 FAILED = 1
 NO_ERROR = "No error"
@@ -25,6 +23,15 @@ NO_SERVER = "Unable to contact slurm controller (connect failure)"
 
 _ID = re.compile(r"\d{1,17}(_(\d{1,10}|\[[^\]]*\]|\*))?")
 _BETWEEN = re.compile(r",(?![^\[]*\])")
+_JOB = re.compile(r"job(id?|name?)?(=|$)", re.IGNORECASE)
+
+TABLE = Table(
+    [
+        Option("cluster", "M", REQUIRED, "NAME", is_idle=True, help="on this cluster: there is one"),
+        *scontrol.TABLE.options,
+        Option("usage"),
+    ]
+)
 
 
 class Keyword(NamedTuple):
@@ -34,18 +41,38 @@ class Keyword(NamedTuple):
     words_min: int
     words_max: int
     act: Callable[[Sequence[str], Options], int]
+    is_named_first: bool = False  # "… arguments for update keyword", not "for keyword:update"
 
 
 def main(argv: Sequence[str]) -> int:
     """Do it; the exit code."""
-    options = Options(scontrol.TABLE, argv)
-    if options.has("help"):
-        return scontrol.VERBS["help"].act((), options)
+    options = Options(TABLE, argv)
+    if options.has("help", "usage"):
+        return _help((), options)
     if options.has("version"):
         return _version((), options)
+    for asked in (options.all("cluster", "clusters") or ())[-1:]:
+        names = asked.split(",")
+        client = Client()
+        if "all" not in names and cluster_name(client) not in names:
+            check_clusters("scontrol", asked, client)
+    user = options.last("uid")
+    if user is not None and not _is_user(user):
+        say(dialect.error_line("scontrol", f'--uid="{printable(user)}" invalid'))
+        return 0
     if options.words:
         return obey(options.words, options)
     return _read(options)
+
+
+def _is_user(text: str) -> bool:
+    import pwd
+
+    try:
+        pwd.getpwuid(int(text)) if text.isascii() and text.isdigit() else pwd.getpwnam(text)
+    except (KeyError, OverflowError, ValueError):
+        return False
+    return True
 
 
 def obey(words: Sequence[str], options: Options) -> int:
@@ -57,16 +84,22 @@ def obey(words: Sequence[str], options: Options) -> int:
         for known, keyword in KEYWORDS.items()
         if known.startswith(name) and len(name) >= keyword.shortest
     ]
+    rest = words[1:]
     if not found:
+        act = _elsewhere(name)
+        if act is not None:
+            return act(called, rest)
         say(f"invalid keyword: {called}")
         return FAILED
-    keyword, rest = found[0], words[1:]
-    is_update = keyword is KEYWORDS["update"]
-    where = f"{called} keyword" if is_update else f"keyword:{called}"
+    keyword = found[0]
+    where = f"{called} keyword" if keyword.is_named_first else f"keyword:{called}"
     if len(rest) < keyword.words_min:
         say(f"too few arguments for {where}")
         return FAILED
     if len(rest) > keyword.words_max:
+        if keyword in (KEYWORDS["help"], KEYWORDS["version"]):
+            keyword.act((), options)  # and then it complains
+            sys.stdout.flush()
         say(f"too many arguments for {where}")
         return FAILED
     return keyword.act(rest, options)
@@ -114,7 +147,7 @@ def _controlling(
 ) -> Callable[[Sequence[str], Options], int]:
     def act(words: Sequence[str], options: Options) -> int:
         code = 0
-        if words[0].lower().startswith("incomplete"):
+        if action is Control.REQUEUE and words[0].lower().startswith("incomplete"):
             words = words[1:]
         client = Client()
         if action is Control.REQUEUE:
@@ -123,9 +156,9 @@ def _controlling(
             listed, named = _names_of(word, is_by_name=is_by_name)
             last = ""
             if named:
-                _do(client, b.Control(b.Target(names=[named]), action.value, is_held_after))
+                do(client, b.Control(b.Target(names=[named]), action.value, is_held_after))
                 continue
-            for one in _BETWEEN.split(listed):
+            for one in split_ids(listed):
                 said = _act_on(client, one, action, is_held_after)
                 if said is None:
                     last = NO_ERROR if last else ""
@@ -140,20 +173,35 @@ def _controlling(
     return act
 
 
+def split_ids(text: str) -> list[str]:
+    """The jobs of a comma list, each with its elements."""
+    return [one for one in _BETWEEN.split(text) if one]
+
+
+def id_of(text: str) -> b.JobId | None:
+    """The job, the element or the elements of that name; None for what is none."""
+    if not _ID.fullmatch(text):
+        return None
+    try:
+        return selection.parse(text)[0]
+    except JobdError:
+        return None
+
+
 def _act_on(
     client: Client, text: str, action: Control, is_held_after: bool
 ) -> scontrol_refusals.Refused | None:
     """Do it to the job, the element or the array; what Slurm would say against it."""
-    if not _ID.fullmatch(text):
+    job = id_of(text)
+    if job is None:
         return scontrol_refusals.Refused(scontrol_refusals.UNKNOWN)
-    job = selection.parse(text)[0]
-    refused = _do(client, b.Control(b.Target(jobs=[job]), action.value, is_held_after))
+    refused = do(client, b.Control(b.Target(jobs=[job]), action.value, is_held_after))
     if not refused:
         return None
     return scontrol_refusals.of_control(client, job, refused[0], action)
 
 
-def _do(client: Client, request: b.Control | b.Update) -> list[b.Refusal]:
+def do(client: Client, request: b.Control | b.Update) -> list[b.Refusal]:
     """Ask for it until all of it is done; what was refused."""
     for _ in range(scontrol.PARTS_MAX):
         done: b.Affected = client.request(request)
@@ -168,41 +216,14 @@ def _complain(line: str, options: Options) -> None:
 
 
 def _update(words: Sequence[str], options: Options) -> int:
-    from jobd.cli import scontrol_update
+    """Of jobs; of anything else only its operator may change something."""
+    if any(_JOB.match(word) for word in words):
+        from jobd.cli import scontrol_update_slurm
 
-    wanted = scontrol_update.make(words)
-    client = Client()
-    code = 0
-    if not wanted.target.jobs:
-        name = wanted.target.names[0]
-        numbers = [b.JobId(number) for number in scontrol_update.named(name, client)]
-        if not numbers:
-            say(f"scontrol: error: No jobs with name '{printable(name)}'")
-            return FAILED
-        wanted = wanted._replace(target=b.Target(jobs=numbers))
-    for job in wanted.target.jobs:
-        said = _update_one(client, wanted._replace(target=b.Target(jobs=[job])), job)
-        if said is not None:
-            code = FAILED
-            is_plain = said.text.startswith("scontrol: ")
-            _complain(said.text if is_plain else said.line(selection.text_of_id(job)), options)
-    return code
+        return scontrol_update_slurm.update(words, lambda line: _complain(line, options))
+    from jobd.cli import scontrol_entities
 
-
-def _update_one(client: Client, wanted: "Wanted", job: b.JobId) -> scontrol_refusals.Refused | None:
-    from jobd.cli import scontrol_update
-
-    try:
-        for request in scontrol_update.requests(wanted, client):
-            refused = _do(client, request)
-            if refused:
-                return scontrol_refusals.of_update(client, job, refused[0], wanted.update)
-    except NoServer:
-        raise
-    except JobdError as error:
-        refusal = b.Refusal(selection.text_of_id(job), error.name, str(error))
-        return scontrol_refusals.of_update(client, job, refusal, wanted.update)
-    return None
+    return scontrol_entities.update(words)
 
 
 # ---- the rest
@@ -216,12 +237,11 @@ def _show(words: Sequence[str], options: Options) -> int:
 def _top(words: Sequence[str], options: Options) -> int:
     code = 0
     for word in words:
-        for one in _BETWEEN.split(_names_of(word, is_by_name=False)[0]):
+        for one in split_ids(_names_of(word, is_by_name=False)[0]):
             client = Client()
-            if not _ID.fullmatch(one):
-                said: scontrol_refusals.Refused | None = scontrol_refusals.Refused(scontrol_refusals.UNKNOWN)
-            else:
-                job = selection.parse(one)[0]
+            job = id_of(one)
+            said = scontrol_refusals.Refused(scontrol_refusals.UNKNOWN) if job is None else None
+            if job is not None:
                 said = scontrol_refusals.of_top(client, job)
             if said is None:
                 code = max(code, scontrol.VERBS["top"].act([one], options))
@@ -233,6 +253,13 @@ def _top(words: Sequence[str], options: Options) -> int:
 
 def _write(words: Sequence[str], options: Options) -> int:
     """The script of a job, into a file. Slurm's scontrol ends with 0 even where there is none."""
+    if words[0].lower() == "config" and len(words) <= 2:
+        from jobd.cli import scontrol_admin
+
+        return scontrol_admin.write_config("".join(words[1:]))
+    if words[0].lower() == "config":
+        say("too many arguments for keyword:write")
+        return FAILED
     if not "batch_script".startswith(words[0].lower()) or len(words[0]) < 5:
         say(f"invalid write argument:{words[0]}")
         return FAILED
@@ -276,8 +303,15 @@ def _version(words: Sequence[str], options: Options) -> int:
     return 0
 
 
-def _ours(name: str) -> Callable[[Sequence[str], Options], int]:
-    return lambda words, options: scontrol.VERBS[name].act(words, options)
+def _help(words: Sequence[str], options: Options) -> int:
+    from jobd.cli import slurm_help
+
+    sys.stdout.write(slurm_help.text_of("scontrol"))
+    return 0
+
+
+def _ping(words: Sequence[str], options: Options) -> int:
+    return scontrol.VERBS["ping"].act(words, options)
 
 
 def _nothing(words: Sequence[str], options: Options) -> int:
@@ -288,7 +322,7 @@ _MANY = 1 << 20
 
 KEYWORDS: dict[str, Keyword] = {
     "show": Keyword(3, 1, 2, _show),
-    "update": Keyword(1, 1, _MANY, _update),
+    "update": Keyword(1, 1, _MANY, _update, is_named_first=True),
     "hold": Keyword(4, 1, _MANY, _controlling(Control.HOLD, is_held_after=True, is_by_name=True)),
     "holdu": Keyword(5, 1, _MANY, _controlling(Control.HOLD, is_held_after=True, is_by_name=True)),
     "uhold": Keyword(5, 1, _MANY, _controlling(Control.HOLD, is_held_after=True, is_by_name=True)),
@@ -297,20 +331,34 @@ KEYWORDS: dict[str, Keyword] = {
     "requeuehold": Keyword(11, 1, _MANY, _controlling(Control.REQUEUE, is_held_after=True)),
     "suspend": Keyword(2, 1, _MANY, _controlling(Control.SUSPEND)),
     "resume": Keyword(3, 1, _MANY, _controlling(Control.RESUME)),
-    "top": Keyword(3, 1, _MANY, _top),
+    "top": Keyword(3, 1, 1, _top),
     "write": Keyword(5, 1, 3, _write),
-    "ping": Keyword(3, 0, 0, _ours("ping")),
-    "version": Keyword(4, 0, 0, _version),
-    "help": Keyword(2, 0, 0, _ours("help")),
+    "ping": Keyword(3, 0, 0, _ping),
+    "version": Keyword(4, 0, 0, _version, is_named_first=True),
+    "help": Keyword(2, 0, 0, _help),
     # What there is nothing to be done for here.
-    "all": Keyword(3, 0, 0, _nothing),
-    "completing": Keyword(3, 0, 0, _nothing),
+    "all": Keyword(2, 0, _MANY, _nothing),
+    "completing": Keyword(2, 0, 0, _nothing),
     "details": Keyword(1, 0, 0, _nothing),
-    "exit": Keyword(1, 0, 0, _nothing),
-    "hide": Keyword(2, 0, 0, _nothing),
+    "exit": Keyword(2, 0, 0, _nothing),
+    "hide": Keyword(2, 0, _MANY, _nothing),
     "oneliner": Keyword(1, 0, 0, _nothing),
     "quiet": Keyword(4, 0, 0, _nothing),
     "quit": Keyword(4, 0, 0, _nothing),
-    "reconfigure": Keyword(3, 0, 1, _nothing),
-    "verbose": Keyword(4, 0, 0, _nothing),
+    "verbose": Keyword(4, 0, 0, _nothing, is_named_first=True),
 }
+_PROCESSES = {"listpids": 1, "notify": 1, "pidinfo": 3, "wait_job": 2}  # how short these may be cut
+
+
+def _elsewhere(name: str) -> Callable[[str, Sequence[str]], int] | None:
+    """What is asked for rarely, and looks at its own words."""
+    from jobd.cli import scontrol_admin, scontrol_processes
+
+    for known, shortest in _PROCESSES.items():
+        if known.startswith(name) and len(name) >= shortest:
+            act: Callable[[str, Sequence[str]], int] = getattr(scontrol_processes, known)
+            return act
+    for known, (shortest, administer) in scontrol_admin.KEYWORDS.items():
+        if known.startswith(name) and len(name) >= shortest:
+            return administer
+    return None

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from jobd.cli import dialect, selection
+from jobd.cli import selection
 from jobd.cli import slurm_values as v
 from jobd.cli.listing import rows_of
 from jobd.cli.scontrol_job import tasks_of
 from jobd.client import Client
-from jobd.errors import JobdError, NoSuchJob, UsageError
+from jobd.errors import NoSuchJob, UsageError
 from jobd.slurm.sizes import parse_bytes
 from jobd.slurm.times import parse_limit_s, parse_time
 from jobd.states import Control
@@ -21,16 +21,6 @@ from jobd.wire import batch as b
 from jobd.wire.messages import JobRow
 
 NICE_STEP = 100  # of a Nice without a number
-
-# Key of scontrol → its name in the messages.
-_NAMES = {
-    "priority": "Priority",
-    "nice": "Nice",
-    "numcpus": "NumCPUs",
-    "mincpusnode": "MinCPUsNode",
-    "requeue": "Requeue",
-    "arraytaskthrottle": "ArrayTaskThrottle",
-}
 
 _WORD = re.compile(r"([A-Za-z_/-]+?)(\+=|-=|=)(.*)|([A-Za-z]+)", re.DOTALL)
 
@@ -46,19 +36,6 @@ _LABELS = {
     "features": "features",
     "reservationname": "reservation",
 }
-
-
-_ENTITIES = (
-    "No valid entity in update command",
-    'Input line must include "NodeName", "PartitionName", "Reservation", "JobId", or "SlurmctldDebug"',
-)
-
-
-def _wrong(own: str, *errors: str, plain: Sequence[str] = ()) -> JobdError:
-    """What is wrong, in our words or in Slurm's: lines after the program's name, or plain ones."""
-    if not dialect.is_slurm:
-        return UsageError(own)
-    return dialect.Said(*plain, *(dialect.error_line("scontrol", error) for error in errors))
 
 
 class Wanted(NamedTuple):
@@ -85,17 +62,11 @@ def parse(words: Sequence[str], now_s: float) -> Wanted:
     names: list[str] = []
     for word in words:
         found = _WORD.fullmatch(word)
-        if dialect.is_slurm and found is not None and _is_step(found) and not target.jobs:
-            raise _wrong("", "JobId must precede TimeLimit increment or decrement")
         if found is None:
-            raise _wrong(
-                f"Invalid input: {word[:60]} (key=value)", plain=(f"Invalid input: {word}", "Request aborted")
-            )
+            raise UsageError(f"Invalid input: {word[:60]} (key=value)")
         key, sign, text = (found[1] or found[4]).lower(), found[2] or "", found[3] or ""
-        if key in ("jobid", "job") and not sign and dialect.is_slurm:
-            raise _wrong("", plain=(f"Invalid input: {word}", "Request aborted"))
         if key in ("jobid", "job"):
-            target = target._replace(jobs=[*target.jobs, *_jobs(text)])
+            target = target._replace(jobs=[*target.jobs, *selection.parse(text)])
         elif key in ("jobname", "name"):
             names.append(text)
         elif key in ("nodename", "partitionname", "stepid", "reservation"):
@@ -120,49 +91,34 @@ def parse(words: Sequence[str], now_s: float) -> Wanted:
         if len(names) > 1:
             values["name"] = names[-1]
     if not target.jobs and not target.names:
-        raise _wrong("No job specified (JobId=12 or JobName=x)", plain=_ENTITIES)
+        raise UsageError("No job specified (JobId=12 or JobName=x)")
     if labels:
         values["labels"] = labels
     if not values and not by_row and is_held is None:
-        raise _wrong("No changes specified", plain=("No changes specified",))
+        raise UsageError("No changes specified")
     update = b.Update(b.Target())._replace(**values)
     return Wanted(target, update, bool(values), tuple(by_row), is_held)
-
-
-def _is_step(found: re.Match[str]) -> bool:
-    """Whether a word adds to the time limit, or takes from it."""
-    is_signed = found[2] in ("+=", "-=") or (found[3] or "")[:1] in ("+", "-")
-    return (found[1] or "").lower() == "timelimit" and is_signed and found[3] != "-1"
 
 
 def _value(key: str, sign: str, text: str, word: str, now_s: float) -> dict[str, Any]:
     """The field of Update that a key changes."""
     if key == "timelimit":
         return _time_limit(sign, text)
-    if dialect.is_slurm and not sign and key != "nice":
-        raise _wrong("", plain=(f"Invalid input: {word}", "Request aborted"))
     if key == "nice":
         return {"nice": NICE_STEP if not sign else _number(key, text, -(1 << 30), 1 << 30)}
     if key == "minmemorynode":
-        return {"memory_bytes": _memory("MinMemoryNode", text)}
+        return {"memory_bytes": parse_bytes(text)}
     if key in ("numcpus", "mincpusnode"):
         return {"nb_proc": _number(key, text.partition("-")[0], 1, 1 << 20)}
     if key == "dependency":
         return {"dependency": text}
     if key in ("starttime", "eligibletime"):
-        try:
-            return {"begin_at": parse_time(text, now_s=now_s, zone=v.local_zone())}
-        except UsageError as error:
-            plain = (f"Invalid time specification (pos=0): {text}", "No changes specified")
-            raise _wrong(str(error), plain=plain) from None
+        return {"begin_at": parse_time(text, now_s=now_s, zone=v.local_zone())}
     if key == "requeue":
         return {"is_requeueable": _number(key, text, 0, 1) == 1}
     if key == "arraytaskthrottle":
         return {"array_limit": _number(key, text, 0, 1 << 30)}
-    raise _wrong(
-        f"Update of this parameter is not supported: {word[:60]} (request aborted)",
-        plain=(f"Update of this parameter is not supported: {word}", "Request aborted"),
-    )
+    raise UsageError(f"Update of this parameter is not supported: {word[:60]} (request aborted)")
 
 
 def _number(key: str, text: str, low: int, high: int) -> int:
@@ -171,26 +127,8 @@ def _number(key: str, text: str, low: int, high: int) -> int:
     except ValueError:
         number = None
     if number is None or not low <= number <= high:
-        called = _NAMES.get(key, key)
-        errors = [f"Invalid {called} value: {text}"]
-        if called == "NumCPUs" and not text.isdigit():
-            errors.insert(0, f'Invalid numeric value "{text}" for NumCPUs.')
-        raise _wrong(f"Invalid {key} value: {text[:40]!r} (from {low} to {high})", *errors)
+        raise UsageError(f"Invalid {key} value: {text[:40]!r} (from {low} to {high})")
     return number
-
-
-def _memory(called: str, text: str) -> int:
-    try:
-        return parse_bytes(text)
-    except UsageError as error:
-        raise _wrong(str(error), f"Invalid {called} value: {text}") from None
-
-
-def _jobs(text: str) -> list[b.JobId]:
-    try:
-        return selection.parse(text)
-    except UsageError as error:
-        raise _wrong(str(error), plain=(f"Invalid job id specified for job {text}",)) from None
 
 
 def _time_limit(sign: str, text: str) -> dict[str, Any]:
@@ -198,21 +136,16 @@ def _time_limit(sign: str, text: str) -> dict[str, Any]:
     way = {"+=": 1, "-=": -1}.get(sign, 0)
     if not way and text[:1] in ("+", "-") and text != "-1":
         way, text = (1 if text[0] == "+" else -1), text[1:]
-    try:
-        limit_s = parse_limit_s(text)
-    except UsageError as error:
-        raise _wrong(str(error), "Invalid TimeLimit value") from None
-    if dialect.is_slurm and not text:
-        raise _wrong("", "Invalid TimeLimit value")
+    limit_s = parse_limit_s(text)
     if not way:
         return {"time_limit_s": limit_s or 0}
     if limit_s is None:
-        raise _wrong(f"Invalid TimeLimit value: {text[:40]!r}", "Invalid TimeLimit value")
+        raise UsageError(f"Invalid TimeLimit value: {text[:40]!r}")
     return {"time_limit_add_s": way * limit_s}
 
 
 def _by_memory(text: str) -> Callable[[JobRow], dict[str, int]]:
-    each = _memory("MinMemoryCPU", text)
+    each = parse_bytes(text)
     return lambda row: {"memory_bytes": each * row.nb_proc}
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from jobd import indexes
 from jobd.errors import UsageError
 from jobd.wire.batch import JobId
+from jobd.wire.left import fits, numbers_of
+from jobd.wire.left import text_of as text_of_id
 from jobd.wire.messages import JobRow
 
 INDEX_MAX = 10**9  # beyond any array; the server knows which there are
@@ -56,27 +58,6 @@ def parse_all(words: Iterable[str]) -> list[JobId]:
     return [job for word in words for job in parse(word)]
 
 
-def numbers_of(jobs: Iterable[JobId]) -> list[int]:
-    """The numbers under which the server keeps them, each once, in order."""
-    return list(dict.fromkeys(job.job_id for job in jobs))
-
-
-def fits(job: JobId, row: JobRow) -> bool:
-    """Whether a row is (of) that job: itself, any element of that array, or one of the named elements."""
-    batch = row.batch
-    if not job.runs:
-        return row.job_id == job.job_id or (batch is not None and batch.array_id == job.job_id)
-    if batch is None or batch.array_id != job.job_id:
-        return False
-    runs = indexes.Indexes(tuple((first, last, step) for first, last, step in job.runs))
-    if batch.array_index is not None:
-        return runs.has(batch.array_index)
-    if not batch.tasks:
-        return False
-    waiting = indexes.parse(batch.tasks, index_max=INDEX_MAX)
-    return any(runs.has(index) for index in waiting.each())
-
-
 def text_of(row: JobRow) -> str:
     """12, or 12_3, or 12_[4-9] of a waiting array."""
     batch = row.batch
@@ -85,16 +66,6 @@ def text_of(row: JobRow) -> str:
     if batch.array_index is not None:
         return f"{batch.array_id}_{batch.array_index}"
     return f"{batch.array_id}_[{batch.tasks}]" if batch.tasks else str(batch.array_id)
-
-
-def text_of_id(job: JobId) -> str:
-    """The job as it was written."""
-    text = str(job.job_id)
-    if job.runs:
-        runs = indexes.Indexes(tuple((first, last, step) for first, last, step in job.runs))
-        is_single = runs.count == 1
-        text += f"_{runs.text}" if is_single else f"_[{runs.text}]"
-    return text if job.step_id is None else f"{text}.{job.step_id}"
 
 
 __all__ = [

@@ -19,7 +19,7 @@ _COUNTS = (
     "threads",
     "threads-per-core",
 )
-_MAILS = frozenset(
+MAILS = frozenset(
     [
         "ALL",
         "ARRAY_TASKS",
@@ -53,7 +53,7 @@ def check(chosen: Chosen, now_s: float) -> None:
         ("deadline", lambda text: begin_of(text, now_s)),
         ("time-min", times.parse_limit_s),
         ("tmp", sizes.parse_bytes),
-        ("mail-type", lambda text: _each_of(text.upper(), _MAILS)),
+        ("mail-type", lambda text: _each_of(text.upper(), MAILS)),
         ("exclusive", lambda text: _each_of(text.lower(), _EXCLUSIVE)),
         ("distribution", _distribution),
     ]

@@ -10,7 +10,7 @@ from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Given, Option
 # Ours, or of a later Slurm.
 _OTHERS = frozenset(
     {
-        "retries", "retry-on", "retry-delay", "from", "no-bind", "container-id", "extra", "segment", "tres-bind", "tres-per-task",
+        "retries", "retry-on", "retry-delay", "from", "no-bind", "container-id", "extra", "segment", "token", "tres-bind", "tres-per-task",
     }
 )  # fmt: skip
 _OTHERS_OF = {"r": frozenset({"get-user-env", "gid-map"}), "a": frozenset({"propagate"})}

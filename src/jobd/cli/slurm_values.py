@@ -10,6 +10,7 @@ from functools import lru_cache
 from jobd import indexes
 from jobd.cli import dialect
 from jobd.slurm import states
+from jobd.slurm.states import REQUEUED
 from jobd.slurm.times import Wall, Zone, stamp
 from jobd.wire.messages import JobRow
 
@@ -241,11 +242,11 @@ def end_at(row: JobRow, now_s: float) -> float | None:
 # ---- how it ended, why it waits
 def exit_pair(row: JobRow) -> str:
     """The code and the signal of a job, as Slurm counts them: 3:0, 0:9; a job that somebody ended has neither."""
-    if row.state == "FAILED":
+    if row.state == "FAILED" or (row.state == REQUEUED and row.cause == "self"):
         if row.signal is not None:
             return f"0:{row.signal}"
-        if row.exit_code:
-            return f"{row.exit_code}:0"
+        if row.exit_code or row.state == REQUEUED:
+            return f"{row.exit_code or 0}:0"
         return f"0:{LAUNCH_SIGNAL}" if row.cause == "launch" else "1:0"
     return f"0:{MEMORY_SIGNAL}" if row.state == "OUT_OF_MEMORY" else "0:0"
 

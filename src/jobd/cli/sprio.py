@@ -47,8 +47,13 @@ def main(argv: Sequence[str]) -> int:
     if options.has("version"):
         print(RELEASE)
         return 0
-    if options.has("help", "usage"):
+    if options.has("usage"):
         print(USAGE)
+        return 0
+    if options.has("help"):
+        from jobd.cli.slurm_help import text_of
+
+        print(text_of("sprio"), end="")
         return 0
     words, jobs = options.words, options.last("jobs")
     if jobs == "" and words:

@@ -77,8 +77,13 @@ def main(argv: Sequence[str]) -> int:
     if options.has("version"):
         print(RELEASE)
         return 0
-    if options.has("help", "usage"):
+    if options.has("usage"):
         print(USAGE)
+        return 0
+    if options.has("help"):
+        from jobd.cli.slurm_help import text_of
+
+        print(text_of("sstat"), end="")
         return 0
     if options.has("helpformat"):
         sys.stdout.write(field_names.help_text(tuple(WIDTHS)))

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from jobd import task_pid
+from jobd.cli import dialect
 from jobd.cli.step_keeper import MARK
 from jobd.errors import Refused
 from jobd.slurm import environment
@@ -177,6 +179,8 @@ def task_variables(
     )
     if b"SLURM_DISTRIBUTION" in outer and size.ntasks > 1:
         del found["SLURM_DISTRIBUTION"]  # as the job was told
+    devices = {name.encode(): text.encode() for name, text in found.items() if "GPU" in name}
+    found |= environment.step_gpus({**outer, **devices}, rank)
     found |= {
         "JOBD_STEP_ID": str(around.step_id),
         MARK: around.token,
@@ -188,6 +192,8 @@ def task_variables(
         # One that has the value of the job was set for it, not by the caller.
         if name.endswith(_THREADS) and before is not None and outer[name] == before:
             found[name.decode()] = str(share)
+    if dialect.is_slurm:
+        found[task_pid.NAME] = task_pid.UNKNOWN
     return {
         **outer,
         **{name.encode(): text.encode("utf-8", "surrogateescape") for name, text in found.items()},

@@ -8,9 +8,11 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from jobd import indexes
+from jobd import indexes, task_pid
 from jobd.cli import command
 from jobd.cli.presence import End
+
+_TASK_PID, _UNKNOWN = task_pid.NAME.encode(), task_pid.UNKNOWN.encode()
 
 
 class Place(NamedTuple):
@@ -61,6 +63,8 @@ class Tasks:
             if before is not None:
                 # The task inherits it; set from outside, what it starts at once would escape.
                 os.sched_setaffinity(0, place.cpus)
+            if place.variables.get(_TASK_PID) == _UNKNOWN and command.missing(words[0]) is None:
+                words = task_pid.told(words, place.variables)
             pid = command.spawn(words, place.variables, mask, place.actions, is_leader=place.is_leader)
         except OSError as error:
             self.ends[number] = End(error.errno or 1, None)

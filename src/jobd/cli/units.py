@@ -1,4 +1,4 @@
-"""jobctl install-units: put jobd.service and jobd.socket where the user's systemd finds them, or take them away.
+"""jobctl install-units: put the units of the server, and of the programs around it, where the user's systemd finds them, or take them away.
 
 A unit that we wrote carries a digest of itself, so that one the user has edited is known from one of an older jobd: the first is
 kept as a copy and named, the second is replaced. Everything works without a manager too, but then nothing is started.
@@ -6,8 +6,10 @@ kept as a copy and named, the second is replaced. Everything works without a man
 
 import hashlib
 import os
+import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from jobd import locks, paths
@@ -17,18 +19,26 @@ from jobd.start import has_manager, start_unit, systemctl
 SERVICE = "jobd.service"
 SOCKET = "jobd.socket"
 UNITS = (SERVICE, SOCKET)
+PROGRAMS = (
+    "spool",
+    "notify",
+    "web",
+)  # those around the server: jobd-NAME.service runs jobctl NAME, if it is wanted
 WANTS = ("sockets.target.wants", "default.target.wants")  # where enabling puts links
 
 MARK = "# Written by jobctl install-units, digest "
 DIGEST_CHARS = 16
-DEFAULT_EXEC = "ExecStart=%h/.local/bin/jobd\n"  # the line of jobd.service that is filled in
+DEFAULT_EXEC = re.compile(
+    r"^ExecStart=%h/\.local/bin/(jobd|jobctl)(?= |$)", re.MULTILINE
+)  # what is filled in
 LINGER_DIR = "/var/lib/systemd/linger"
 
 
-def install(*, is_enabling: bool, is_starting: bool, is_removing: bool) -> int:
+def install(*, is_enabling: bool, is_starting: bool, is_removing: bool, also: Sequence[str] = ()) -> int:
     """Do it, and say in a line each what was done; the exit code.
 
     Args:
+        also: which of PROGRAMS are to run, from now on and after each login.
         is_enabling: let the first client start the server, from now on and after each login.
         is_starting: start the server as a unit now; one that runs otherwise hands over to it.
         is_removing: take the units away.
@@ -37,11 +47,17 @@ def install(*, is_enabling: bool, is_starting: bool, is_removing: bool) -> int:
         JobdError: what cannot be done, in one line. Files that were put in place stay.
     """
     if is_removing:
-        if is_enabling or is_starting:
-            raise UsageError("--remove goes with neither --enable nor --now")
+        if is_enabling or is_starting or also:
+            raise UsageError(
+                "--remove goes with neither --enable nor --now" + (" nor --also" if also else "")
+            )
         _remove()
         return 0
-    has_changed = _place()
+    wanted = [unit_of(name) for name in dict.fromkeys(also)]
+    for name in wanted:
+        if name not in _units():
+            raise UsageError(f"this installation has no {name}")
+    changed = _place()
     has_systemctl = shutil.which("systemctl") is not None
     if has_manager():
         _systemctl("daemon-reload")
@@ -49,12 +65,20 @@ def install(*, is_enabling: bool, is_starting: bool, is_removing: bool) -> int:
             _systemctl("enable", SOCKET)
         if is_enabling or is_starting:
             _start(is_enabling=is_enabling, is_starting=is_starting)
-        elif has_changed and _is_active(SERVICE):
+        elif set(UNITS) & set(changed) and _is_active(SERVICE):
             print("the running server keeps what it was started with until: systemctl --user restart jobd")
-    elif is_enabling and has_systemctl:
-        _systemctl("enable", SOCKET, is_offline=True)
-        print(f"enabled {SOCKET}: after the next login the first client starts the server")
-    elif is_enabling:
+        for name in wanted:
+            _run_always(name, has_changed=name in changed)
+        for name in changed:
+            if name not in (*UNITS, *wanted) and _is_active(name):
+                print(f"{name} keeps what it was started with until: systemctl --user restart {name}")
+    elif (is_enabling or wanted) and has_systemctl:
+        _systemctl("enable", *([SOCKET] if is_enabling else []), *wanted, is_offline=True)
+        if is_enabling:
+            print(f"enabled {SOCKET}: after the next login the first client starts the server")
+        for name in wanted:
+            print(f"enabled {name}: it runs after the next login")
+    elif is_enabling or wanted:
         raise JobdError("the units are in place but not enabled: systemctl is not on PATH (no systemd here?)")
     if not has_manager():
         if is_starting:
@@ -67,13 +91,23 @@ def install(*, is_enabling: bool, is_starting: bool, is_removing: bool) -> int:
 
 
 # ---- files
-def _place() -> bool:
-    """Write the units; whether something has changed."""
+def unit_of(program: str) -> str:
+    """The unit that runs one of PROGRAMS."""
+    return f"jobd-{program}.service"
+
+
+def _units() -> list[str]:
+    """The units that this installation has."""
+    shipped = _shipped()
+    return [*UNITS, *(name for name in map(unit_of, PROGRAMS) if (shipped / name).is_file())]
+
+
+def _place() -> list[str]:
+    """Write the units; those that have changed."""
     folder = Path(paths.unit_dir())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        changed = [name for name in UNITS if _place_one(folder / name, _text_of(name))]
-        return bool(changed)
+        return [name for name in _units() if _place_one(folder / name, _text_of(name))]
     except OSError as error:
         raise PathError(f"{error.filename or folder}: {error.strerror}") from error
 
@@ -144,10 +178,12 @@ def _digest(text: str) -> str:
 def _text_of(name: str) -> str:
     """A unit as shipped, with the path of this jobd filled in."""
     text = (_shipped() / name).read_text()
-    if name == SERVICE:
-        assert text.count(DEFAULT_EXEC) == 1
-        text = text.replace(DEFAULT_EXEC, f"ExecStart={' '.join(_quoted(word) for word in _command())}\n")
-    return text
+    if name == SOCKET:
+        return text
+    found = DEFAULT_EXEC.search(text)
+    assert found is not None, name
+    command = " ".join(_quoted(word) for word in _command(found[1]))
+    return f"{text[: found.start()]}ExecStart={command}{text[found.end() :]}"
 
 
 def _shipped() -> Path:
@@ -161,14 +197,16 @@ def _shipped() -> Path:
     raise PathError(f"this installation has no units ({package / 'units'} is missing)")
 
 
-def _command() -> list[str]:
-    """How systemd is to start this jobd: the program beside ours, which stays the same over an upgrade."""
+def _command(name: str) -> list[str]:
+    """How systemd is to start our jobd or jobctl: the program beside ours, which stays the same over an upgrade."""
     import sysconfig
 
     for folder in (os.path.dirname(os.path.abspath(sys.argv[0])), sysconfig.get_path("scripts")):
-        program = os.path.join(folder, "jobd")
+        program = os.path.join(folder, name)
         if os.access(program, os.X_OK) and os.path.isfile(program):
             return [program]
+    if name == "jobctl":
+        return [sys.executable, "-c", "from jobd.cli.jobctl import program; program()"]
     return [sys.executable, "-m", "jobd.daemon.main"]
 
 
@@ -202,6 +240,18 @@ def _start(*, is_enabling: bool, is_starting: bool) -> None:
         print("the server runs already" if runs else "the server runs")
 
 
+def _run_always(name: str, *, has_changed: bool) -> None:
+    """Have one of the programs around the server run, now and after each login."""
+    _systemctl("enable", name)
+    try:
+        _systemctl("restart" if has_changed else "start", name)
+    except JobdError as error:
+        raise JobdError(
+            f"{name} is enabled but does not start (journalctl --user-unit {name} says why)"
+        ) from error
+    print(f"enabled {name}: it runs, now and after each login")
+
+
 def _stop_server(*, is_unit: bool) -> None:
     if is_unit:
         _systemctl("stop", SERVICE)
@@ -224,11 +274,16 @@ def _stop_server(*, is_unit: bool) -> None:
 def _remove() -> None:
     """Stop the server, disable and remove the units; jobs and their agent are left alone."""
     folder = Path(paths.unit_dir())
-    there = [name for name in UNITS if os.path.lexists(folder / name)]
+    known = [*UNITS, *map(unit_of, PROGRAMS)]
+    there = [name for name in known if os.path.lexists(folder / name)]
     if not there:
         print(f"no units of jobd in {folder}")
         return
     if has_manager():
+        programs = [name for name in there if name not in UNITS]
+        if programs:
+            _systemctl("stop", *programs)
+            _systemctl("disable", *programs)
         # The socket first, or it would start the server again.
         _systemctl("stop", SOCKET, SERVICE)
         _systemctl("disable", SOCKET, SERVICE)
@@ -248,7 +303,7 @@ def _remove() -> None:
     if has_manager():
         _systemctl("daemon-reload")
         # A unit that failed is remembered by name.
-        systemctl("reset-failed", *UNITS)
+        systemctl("reset-failed", *there)
 
 
 def _is_active(unit: str) -> bool:

@@ -1,19 +1,13 @@
 """Squeue --watch: follow the jobs. On a terminal a live table, elsewhere a line for each event.
 
-The stream (Stream) never misses an event, whatever happens to the server or the connection:
-
-    subscribe ─▶ the subscription stands (an answer to it came) ─▶ ask for what was since the last number ─▶ events as they come
-        ▲                                                                                                     │ a gap: ask
-        └─────────────── the connection has come again ◀──── has gone: say so, wait ◀─────────────────────────┘
-
-The table asks for its first page when anything happens, at most some times a second. Both sleep while nothing happens.
+The lines are those of a stream (jobd.stream), which never misses an event. The table asks for its first page when anything happens, at most
+some times a second. Both sleep while nothing happens.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -21,19 +15,18 @@ import zmq
 from jobd.cli import render
 from jobd.cli.main import say
 from jobd.client import Client, Events
-from jobd.errors import NoServer, WireError
-from jobd.limits import EVENTS_PAGE_MAX, PAGE_ROWS_MAX
+from jobd.errors import NoServer
+from jobd.limits import PAGE_ROWS_MAX
+from jobd.stream import MISSED, EventStream
 from jobd.units import format_elapsed
-from jobd.wire import codec
 from jobd.wire import messages as m
-from jobd.wire.topics import JOB_NOW, job_topic
+from jobd.wire.topics import JOB_NOW
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from jobd.cli.squeue import Filter
 
-QUIET_MS = 1000  # after so long without events we ask once whether the last ones were dropped on the way
 ASK_PAUSE_S = 0.2  # between two pages for the table
 ASK_AGAIN_S = 1.0  # where the server is there and did not answer
 ANSWER_S = 5.0  # a server that takes longer counts as gone, so that the table can say so
@@ -57,18 +50,27 @@ def follow(chosen: "Filter", *, is_json: bool, since: int | None, is_ending: boo
     """Print a line for each event, for ever or, with `is_ending`, until no job lives.
 
     Raises:
+        NoServer: there is none at the beginning.
         BrokenPipeError: nobody reads any more.
     """
     line = json_line if is_json else event_line
     is_choosing = any(part is not None for part in chosen)
-    if is_ending and is_idle(Client().request(m.Ask())):
+    status: m.Status = Client().request(m.Ask())
+    if is_ending and is_idle(status):
         return
-    for event in Stream(sys.stdout.fileno()).events(since):
-        if chosen.fits(event.job) if event.job is not None else not is_choosing:
-            sys.stdout.write(line(event) + "\n")
-            sys.stdout.flush()
-        if is_ending and event.kind == "ended" and is_idle(Client().request(m.Ask())):
-            return
+    with EventStream(status, since, reader_fd=sys.stdout.fileno(), tell=_say) as stream:
+        for event in stream:
+            if event.kind == MISSED:
+                _say(event.text)
+            elif chosen.fits(event.job) if event.job is not None else not is_choosing:
+                sys.stdout.write(line(event) + "\n")
+                sys.stdout.flush()
+            if is_ending and event.kind in (MISSED, "ended") and is_idle(Client().request(m.Ask())):
+                return
+
+
+def _say(text: str) -> None:
+    say(f"Squeue: {text}")
 
 
 def is_idle(status: m.Status) -> bool:
@@ -93,116 +95,6 @@ def json_line(event: m.Event) -> str:
     """The event as a JSON object, its job as in the list."""
     job = None if event.job is None else render.as_json(event.job)
     return json.dumps({**event._asdict(), "job": job})
-
-
-class Stream:
-    """All events from a number on, each once, in order."""
-
-    def __init__(self, reader_fd: int | None = None, tell: Callable[[str], None] | None = None) -> None:
-        """
-        Args:
-            reader_fd: where the events go to; the stream ends when nobody reads there any more.
-            tell: what is to be said to the person.
-        """
-        self._tell = tell or (lambda text: say(f"Squeue: {text}"))
-        self._reader_fd = reader_fd
-        self._last_seq = 0
-        self._server_id = ""
-
-    def events(self, since: int | None) -> Iterator[m.Event]:
-        """The events after number `since`, or from now on. Never ends by itself.
-
-        Raises:
-            NoServer: there is none at the beginning.
-            BrokenPipeError: nobody reads any more.
-        """
-        status: m.Status = Client().request(m.Ask())
-        self._server_id = status.server_id
-        self._last_seq = status.last_seq if since is None else since
-        events = Events(b"")
-        # The server answers a subscription to a job. Ours is to one that cannot be, so the answer tells us alone that from here on we
-        # hear everything: what came before we ask for, what comes later is sent.
-        nobody = job_topic(10**17 + int.from_bytes(os.urandom(6)))
-        events.socket.setsockopt(zmq.SUBSCRIBE, nobody)
-        poller = zmq.Poller()
-        poller.register(events.socket, zmq.POLLIN)
-        poller.register(events.monitor, zmq.POLLIN)
-        if self._reader_fd is not None:
-            poller.register(self._reader_fd, zmq.POLLERR)
-        is_to_check = has_gone = False
-        while True:
-            ready = dict(poller.poll(QUIET_MS if is_to_check else None))
-            if self._reader_fd in ready:
-                raise BrokenPipeError
-            if events.socket in ready:
-                topic, data = _received(events.socket)
-                if topic == nobody + JOB_NOW.encode():
-                    if has_gone:
-                        self._tell("the server is back")
-                    has_gone = False
-                    yield from self._missed()
-                else:
-                    yield from self._heard(data)
-                    is_to_check = True
-            elif events.monitor in ready:
-                if events.wait(0) is False and not has_gone:
-                    self._tell("the server has gone; waiting for it")
-                    has_gone = True
-            elif not ready:
-                # An event that was dropped because we were slow shows as a gap before the next; the last ones have no next.
-                is_to_check = False
-                yield from self._missed()
-
-    def _heard(self, data: bytes) -> Iterator[m.Event]:
-        try:
-            event = _event(data)
-        except WireError:
-            return  # if it had a number it will be missed, and asked for
-        if event.seq == self._last_seq + 1:
-            self._last_seq = event.seq
-            yield event
-        elif event.seq > self._last_seq:
-            yield from self._missed()
-
-    def _missed(self) -> Iterator[m.Event]:
-        """What was since the last number. A server that goes meanwhile is asked when it is back."""
-        client = Client(is_starting=False)
-        try:
-            status: m.Status = client.request(m.Ask())
-            if status.server_id != self._server_id or status.last_seq < self._last_seq:
-                self._tell("the server has a new journal; its events are shown from the first on")
-                self._server_id, self._last_seq = status.server_id, 0
-            while True:
-                page: m.EventPage = client.request(m.ListEvents(self._last_seq, EVENTS_PAGE_MAX))
-                for event in page.events:
-                    if event.seq > self._last_seq + 1:
-                        self._tell(f"events {self._last_seq + 1} to {event.seq - 1} are no longer kept")
-                    self._last_seq = event.seq
-                    yield event
-                if not page.events:
-                    if page.oldest_seq > self._last_seq + 1:
-                        self._tell(f"events {self._last_seq + 1} to {page.oldest_seq - 1} are no longer kept")
-                        self._last_seq = page.oldest_seq - 1
-                    return
-                if self._last_seq >= page.last_seq:
-                    return
-        except NoServer:
-            return
-        finally:
-            client.close()
-
-
-def _received(socket: Any) -> tuple[bytes, bytes]:
-    frames: list[bytes] = socket.recv_multipart()
-    return frames[0], frames[-1]
-
-
-def _event(data: bytes) -> m.Event:
-    fields = codec.unpack(data)
-    if type(fields) is not list:
-        raise WireError("no event")
-    event: m.Event = codec.build(m.Event, fields)
-    return event
 
 
 # ---- on a terminal
@@ -245,8 +137,9 @@ class _Table:
                 ready = dict(poller.poll(self._sleep_ms()))
                 if events.socket in ready and _drained(events.socket):
                     self._ask_soon()
-                if events.monitor in ready:
-                    self._connected(bool(events.wait(0)))
+                turn = events.turn() if events.monitor in ready else None
+                if turn is not None:
+                    self._connected(turn)
                 if screen.heard(ready):
                     self._ask_soon()
                 if screen.is_leaving:

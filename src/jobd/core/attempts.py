@@ -3,10 +3,10 @@
 The agent's reports name an attempt. One that is not the job's present one, or comes twice, means nothing, and that is no error.
 """
 
-from jobd.core import arrays, reports, tree
+from jobd.core import arrays, life, reports, tree
 from jobd.core.decisions import Decision, Drop, Start, TimeOut
-from jobd.core.events import Changed, Completed, Ended, Event, Launched, Requeued, Started
-from jobd.core.job import Completing, Hands, Job, Now, Outcome, Running, Usage
+from jobd.core.events import Changed, Completed, Ended, Event, Launched, Reopened, Requeued, Started
+from jobd.core.job import Attempt, Completing, Hands, Job, Now, Outcome, Running, Usage
 from jobd.core.life import merged
 from jobd.core.resources import chosen_cpus, needed_of
 from jobd.core.tree import with_resumed
@@ -135,6 +135,16 @@ def scope_ending(world: World, now: Now) -> list[Event]:
     return with_resumed(world, events)
 
 
+def ended_by(world: World, event: Event) -> Attempt | None:
+    """The attempt that is over where the job is not; None for any other event. Asked before the event is admitted."""
+    if isinstance(event, Reopened):
+        return Attempt(event.job, event.at, is_asked=True)
+    if not isinstance(event, Requeued) or event.job_id not in world.jobs:
+        return None
+    over = life.apply(world.jobs[event.job_id], Ended(event.job_id, event.at, event.outcome, event.usage))
+    return Attempt(over, event.at, is_asked=event.outcome.cause is Cause.REQUEUED)
+
+
 def is_retry_due(job: Job, outcome: Outcome) -> bool:
     """Whether a job that failed so is to be tried again (--retries, --retry-on).
 
@@ -161,14 +171,14 @@ def _finished(job: Job, outcome: Outcome, usage: Usage, ended_at: float, now: No
     if not phase.started_at <= ended_at <= now.wall_s:
         ended_at = now.wall_s  # no clock that went wrong makes an end before its start, or after today
     if final.cause is Cause.REQUEUED or (final.cause is Cause.REBOOT and batch.is_requeueable):
-        return [Requeued(job.job_id, ended_at, final)]
+        return [Requeued(job.job_id, ended_at, final, None, usage)]
     if is_retry_due(job, final):
         retry = batch.retry
         begin_at = now.wall_s + retry.delay_s if retry.delay_s else None
         batch = batch._replace(retry=retry._replace(count=retry.count - 1), begin_at=begin_at)
         return [
             Changed(job.job_id, job.spec._replace(batch=batch)),
-            Requeued(job.job_id, ended_at, final, begin_at),
+            Requeued(job.job_id, ended_at, final, begin_at, usage),
         ]
     return [Ended(job.job_id, ended_at, outcome, usage)]
 

@@ -34,6 +34,12 @@ class Wanted(NamedTuple):
     is_requeueable: bool | None = None
     array_limit: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    stdout: str | None = None
+    cwd: str | None = None
+    ntasks: int | None = None
+    cpus_per_task: int | None = None
+    ntasks_per_node: int | None = None
+    memory_per_cpu_bytes: int | None = None
 
 
 def held(world: World, job_id: int, now: Now, *, is_started_too: bool = False) -> list[Event]:
@@ -118,7 +124,7 @@ def requeued(world: World, job_id: int, *, is_held_after: bool, now: Now) -> lis
     return with_resumed(world, events + tree.cut_short(world, job, Outcome(Cause.REQUEUED), now))
 
 
-def reopened(world: World, job: Job, *, is_held_after: bool) -> list[Event]:
+def reopened(world: World, job: Job, now: Now, *, is_held_after: bool) -> list[Event]:
     """Queue a finished batch job again under its number: its next attempt will follow the last one.
 
     Args:
@@ -148,7 +154,7 @@ def reopened(world: World, job: Job, *, is_held_after: bool) -> list[Event]:
     )
     spec = job.spec._replace(batch=batch)
     check_fits(world, spec)
-    return [Reopened(job._replace(spec=spec))]
+    return [Reopened(job._replace(spec=spec), now.wall_s)]
 
 
 def updated(
@@ -205,6 +211,11 @@ def _check(job: Job, wanted: Wanted) -> None:
             ("begin time", wanted.begin_at),
             ("requeue", wanted.is_requeueable),
             ("array limit", wanted.array_limit),
+            ("output file", wanted.stdout),
+            ("folder", wanted.cwd),
+            ("tasks", wanted.ntasks),
+            ("processors of a task", wanted.cpus_per_task),
+            ("tasks of a node", wanted.ntasks_per_node),
         )
         for word, value in asked:
             if value is not None:
@@ -216,7 +227,13 @@ def _check(job: Job, wanted: Wanted) -> None:
     if wanted.array_limit is not None and job.array_id is None:
         raise Refused(f"{_name(job)} is no array")
     if not job.is_waiting:
-        for word, value in (("dependency", wanted.dependency), ("begin time", wanted.begin_at)):
+        fixed = (
+            ("dependency", wanted.dependency),
+            ("begin time", wanted.begin_at),
+            ("output file", wanted.stdout),
+            ("folder", wanted.cwd),
+        )
+        for word, value in fixed:
             if value is not None:
                 raise Refused(f"{_name(job)} has been started: its {word} cannot be changed")
 
@@ -235,6 +252,8 @@ def _plain(spec: Spec, wanted: Wanted) -> Spec:
         spec = spec._replace(resources=spec.resources._replace(memory_bytes=wanted.memory_bytes))
     if wanted.nb_proc is not None:
         spec = spec._replace(nb_proc=wanted.nb_proc)
+    if wanted.cwd is not None:
+        spec = spec._replace(cwd=wanted.cwd)
     return spec
 
 
@@ -243,13 +262,21 @@ def _batch(batch: Batch, wanted: Wanted) -> Batch:
     if wanted.nice is not None:
         batch = batch._replace(nice=wanted.nice)
     if wanted.memory_bytes is not None:
-        batch = batch._replace(memory_per_cpu_bytes=0)
+        batch = batch._replace(memory_per_cpu_bytes=wanted.memory_per_cpu_bytes or 0)
     if wanted.begin_at is not None:
         batch = batch._replace(begin_at=wanted.begin_at)
     if wanted.is_requeueable is not None:
         batch = batch._replace(is_requeueable=wanted.is_requeueable)
     if wanted.array_limit is not None:
         batch = batch._replace(array_limit=wanted.array_limit)
+    if wanted.stdout is not None:
+        batch = batch._replace(stdout=wanted.stdout)
+    if wanted.ntasks is not None:
+        batch = batch._replace(ntasks=wanted.ntasks)
+    if wanted.cpus_per_task is not None:
+        batch = batch._replace(cpus_per_task=wanted.cpus_per_task)
+    if wanted.ntasks_per_node is not None:
+        batch = batch._replace(ntasks_per_node=wanted.ntasks_per_node)
     if wanted.labels:
         batch = batch._replace(labels=tuple({**dict(batch.labels), **dict(wanted.labels)}.items()))
     return batch

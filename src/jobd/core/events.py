@@ -94,12 +94,14 @@ class Requeued(NamedTuple):
     at: float
     outcome: Outcome  # of the attempt
     begin_at: float | None = None  # not before; a Changed that came just before has put it into the spec
+    usage: Usage = Usage()  # of the attempt
 
 
 class Reopened(NamedTuple):
     """A batch job that was over waits again, under its number: Scontrol requeue."""
 
     job: Job  # as it ended, with what it asks for now
+    at: float
 
 
 class Ended(NamedTuple):

@@ -215,6 +215,7 @@ class Job(NamedTuple):
     array_id: int | None = None  # the number of the array that it is an element of, or is
     array_index: int | None = None  # of an element
     tasks: Indexes | None = None  # of a waiting array: the elements that have not been split off
+    requeued_at: float | None = None  # when its last attempt was over and it was queued again
 
     @property
     def is_batch(self) -> bool:
@@ -240,6 +241,14 @@ class Job(NamedTuple):
     def is_finished(self) -> bool:
         """Whether it is over for good."""
         return type(self.phase) is Finished
+
+
+class Attempt(NamedTuple):
+    """An attempt that is over, of a job that was queued again."""
+
+    job: Job  # as the attempt ended
+    requeued_at: float
+    is_asked: bool  # by somebody, rather than --retries or a reboot
 
 
 class Now(NamedTuple):

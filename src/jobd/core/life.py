@@ -66,6 +66,8 @@ def apply(job: Job, event: Event) -> Job:
         return job._replace(phase=phase, attempt=job.attempt + 1)
     if type(event) is Changed:
         return job._replace(phase=phase, spec=event.spec)
+    if type(event) in (Requeued, Reopened):
+        return job._replace(phase=phase, requeued_at=event.at)  # type: ignore[union-attr]
     if type(event) is Split:
         return _without(job, event)
     return job._replace(phase=phase)

@@ -1,5 +1,8 @@
 """Why a job waits, in words that a person understands, with Slurm's word for it. Reads the world only."""
 
+from collections.abc import Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jobd.core.job import Job, Now
@@ -12,6 +15,8 @@ from jobd.units import format_elapsed, plural
 
 HOLDERS_NAMED_MAX = 3  # of those who have the procs; more only lengthens the line
 TERMS_NAMED_MAX = 3  # of a dependency
+FIRSTS_LOOKED_AT_MAX = 1000  # waiting jobs among which the first of each partition is looked for
+PARTITION_USUAL = "main"  # of a job that names none
 
 
 class Holders(NamedTuple):
@@ -21,6 +26,7 @@ class Holders(NamedTuple):
     shielded_id: int | None
     room: Room | None = None
     wall_s: float = 0.0
+    first_of: Mapping[str, int] = MappingProxyType({})  # partition → the first that waits for room in it
 
 
 def holders(world: World, now: Now, policy: Policy) -> Holders:
@@ -42,7 +48,21 @@ def holders(world: World, now: Now, policy: Policy) -> Holders:
         if not room.fits(shape[0], shape[2]) and not world.capacity.lacks(shape[2])
     )
     shielded = next((k[2] for k in blocked if is_shielded(world.jobs[k[2]], passes, now, policy)), None)
-    return Holders(", ".join(parts), shielded, room, now.wall_s)
+    first_of: dict[str, int] = {}
+    for key in islice(world.waiting, FIRSTS_LOOKED_AT_MAX):
+        first_of.setdefault(_partition(world.jobs[key[2]]), key[2])
+    return Holders(", ".join(parts), shielded, room, now.wall_s, first_of)
+
+
+def _partition(job: Job) -> str:
+    return (job.spec.batch.label("partition") if job.spec.batch is not None else "") or PARTITION_USUAL
+
+
+def is_behind_another(world: World, job: Job, shared: Holders) -> bool:
+    """Whether it waits for room, and another does so before it in its partition: Slurm calls that Priority, whatever is missing."""
+    if job.job_id in world.gates:
+        return False
+    return shared.first_of.get(_partition(job), job.job_id) != job.job_id
 
 
 def reason(world: World, job: Job, shared: Holders) -> tuple[str, str]:

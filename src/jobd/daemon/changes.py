@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from jobd.core.events import Changed, Ended, Event, Reopened, Requeued, Split, Submitted
-from jobd.core.job import Job
+from jobd.core.job import Attempt, Job
 from jobd.core.world import World
 from jobd.journal.records import Step
 from jobd.wire.batch import ForgetAttempt, Signal
@@ -30,6 +30,7 @@ class Changes:
         self.submissions: dict[str, list[int]] = {}  # token → the jobs of a submission of this tick
         self.blobs: dict[str, bytes] = {}
         self.steps: dict[tuple[int, int, int], Step] = {}  # (job, attempt, number)
+        self.attempts: list[Attempt] = []  # that are over, of jobs that wait again
         self.bodies: list[bytes] = []  # of the events, in their order
 
     def add(self, seq: int, event: Event, job: Job | None, world: World) -> None:

@@ -120,7 +120,6 @@ def _slurm_variables(job: Job, config: Config, facts: Facts) -> dict[str, str]:
             ntasks_per_node=batch.ntasks_per_node,
             memory_bytes=resources.memory_bytes,
             memory_per_cpu_bytes=batch.memory_per_cpu_bytes,
-            gpus_asked=resources.gpus,
             gpus=phase.gpus,
             array_id=job.array_id,
             array_index=job.array_index,

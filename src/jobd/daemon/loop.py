@@ -171,6 +171,7 @@ class Server:
             if event is None:
                 stack.pop()
                 continue
+            attempt = attempts.ended_by(self.world, event)
             try:
                 job = self.world.admit(event, self.now)
             except life.Illegal as illegal:
@@ -182,6 +183,8 @@ class Server:
             self.changes.add(self._seq, event, job, self.world)
             if job is None:
                 continue
+            if attempt is not None:
+                self.changes.attempts.append(attempt)
             self.steps.job_changed(self, event, job)
             more = waits.consequences(self.world, event, job, self.now)
             if more:
@@ -230,6 +233,7 @@ class Server:
             ],
             blobs=list(changes.blobs.items()),
             steps=list(changes.steps.values()),
+            attempts=changes.attempts,
         )
         try:
             self.journal.trim(self._seq)

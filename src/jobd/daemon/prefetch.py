@@ -27,7 +27,7 @@ ANSWER_S = 5.0  # for an agent to answer a Recall; one that is stopped must not 
 # What changes neither a waiting job nor what may run.
 _FREE = {
     "submit_batch", "ended", "status", "list_jobs", "list_events", "rerun", "read_script", "clean",
-    "step_begin", "step_end", "list_steps", "ask_node",
+    "step_begin", "step_end", "list_steps", "list_attempts", "ask_node",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from jobd.core.job import (
     Usage,
     Waiting,
 )
-from jobd.core.reasons import Holders, holders, reason
+from jobd.core.reasons import Holders, holders, is_behind_another, reason
 from jobd.core.schedule import Policy
 from jobd.core.world import World
 from jobd.daemon.files import files_of
@@ -79,8 +79,15 @@ def rows_of(world: World, jobs: Iterable[Job], now: Now, policy: Policy) -> list
                 shared = holders(world, now, policy)
                 starts = expected_starts(world, now, policy, STARTS_MAX)
             code, text = reason(world, job, shared)
-            start_at = starts.get(job.job_id)
-            rows.append(row_of(world, job, reason_code=code, reason_text=text, expected_start_at=start_at))
+            shown = row_of(
+                world,
+                job,
+                reason_code=code,
+                reason_text=text,
+                expected_start_at=starts.get(job.job_id),
+                is_behind=is_behind_another(world, job, shared),
+            )
+            rows.append(shown)
         else:
             rows.append(row_of(world, job))
     return rows
@@ -93,6 +100,7 @@ def row_of(
     reason_code: str = "None",
     reason_text: str = "",
     expected_start_at: float | None = None,
+    is_behind: bool = False,
 ) -> JobRow:
     """The row of a job, living or finished."""
     spec, phase = job.spec, job.phase
@@ -145,6 +153,7 @@ def row_of(
         reason_code,
         spec.token,
         None if spec.batch is None else _batch_row(job, spec.batch, expected_start_at),
+        is_behind,
     )
 
 
@@ -259,5 +268,6 @@ def _batch_row(job: Job, batch: Batch, expected_start_at: float | None) -> Batch
             usage.cpu_s,
             usage.memory_peak_bytes,
             *common.tail,
+            job.requeued_at,
         )
     )

@@ -231,15 +231,21 @@ def check_range(what: str, value: int | None, low: int, high: int) -> None:
         raise UsageError(f"{what} {value}: from {low} to {high}")
 
 
+def check_path(path: str) -> None:
+    """
+    Raises:
+        UsageError: it is too long for one, or no system has such.
+    """
+    if len(path) > PATH_CHARS_MAX or "\0" in path:
+        raise UsageError(f"{path[:40]!r}: a path has at most {PATH_CHARS_MAX} characters, and no zero byte")
+
+
 # ---- the rest
 def _check_texts(asked: BatchSpec) -> None:
     if len(asked.name) > NAME_CHARS_MAX or "\0" in asked.name:
         raise UsageError(f"name {asked.name[:40]!r}: at most {NAME_CHARS_MAX} characters, and no zero byte")
     for path in (asked.cwd, asked.stdin, asked.stdout, asked.stderr):
-        if len(path) > PATH_CHARS_MAX or "\0" in path:
-            raise UsageError(
-                f"{path[:40]!r}: a path has at most {PATH_CHARS_MAX} characters, and no zero byte"
-            )
+        check_path(path)
     if not asked.cwd.startswith("/"):
         raise UsageError(f"directory {asked.cwd[:40]!r}: it must begin with /")
 

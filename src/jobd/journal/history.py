@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from jobd.core.job import Job
+from jobd.core.job import Attempt, Job
 from jobd.errors import JournalError, UsageError
-from jobd.journal.records import COLUMNS, INTEGER_MAX, STATE_NUMBERS, Step, job_of, step_of
+from jobd.journal.records import COLUMNS, INTEGER_MAX, STATE_NUMBERS, Step, attempt_of, job_of, step_of
 
 NAMES_MAX = 100  # in one question: each is a walk of its own through the index
+ATTEMPTS_MAX = 10_000  # in one answer
 _VALUES_MAX = 500  # of one IN (…)
 
 
@@ -139,6 +140,22 @@ class History:
             return None
         count, is_success, starts, started_at, ended_at = rows[0]
         return (bool(is_success), started_at if starts else None, ended_at) if count else None
+
+    # ---- earlier attempts
+    def attempts_of(self, jobs: Iterable[Job]) -> list[Attempt]:
+        """The attempts of these jobs before their last one, by job and number; of very many the first.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        by_id = {job.job_id: job for job in jobs}
+        found: list[Attempt] = []
+        for some in _in_parts(_ours(by_id)):
+            marks = ",".join("?" * len(some))
+            query = f"SELECT * FROM attempts WHERE job_id IN ({marks}) ORDER BY job_id, attempt LIMIT ?"
+            left = ATTEMPTS_MAX - len(found)
+            found += [attempt_of(by_id[row[0]], row) for row in self._read(query, (*some, left))]
+        return found
 
     # ---- steps
     def steps_of(self, job_ids: Iterable[int]) -> list[Step]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgpack
 
-from jobd.core.job import Job, Now
+from jobd.core.job import Attempt, Job, Now
 from jobd.core.world import World
 from jobd.errors import JournalError
 from jobd.journal import records
@@ -81,6 +81,7 @@ class Journal(History):
         new_specs: Iterable[Job] = (),
         blobs: Iterable[tuple[str, bytes]] = (),
         steps: Iterable[tuple[Any, ...]] = (),
+        attempts: Iterable[Attempt] = (),
     ) -> None:
         """One tick's changes, all or none.
 
@@ -90,6 +91,7 @@ class Journal(History):
             changed_jobs: jobs whose phase, attempt or tasks changed. The last element of an array is one: it has the array's row.
             new_specs: those of them (or others) that ask for something else than before.
             blobs: (key, bytes); those that are kept already are left as they are.
+            attempts: those that are over, of jobs that were queued again.
             steps: Step, or the fields of one; a step that is said again replaces the one of its number.
 
         Raises:
@@ -109,6 +111,7 @@ class Journal(History):
             if new:
                 writer.executemany("INSERT INTO submissions VALUES (?,?,?,?)", _submissions(new))
                 _count_uses(writer, _uses(new), 1)
+            writer.executemany(records.INSERT_ATTEMPT, map(records.inserted_attempt, attempts))
             writer.executemany(records.INSERT_STEP, map(records.inserted_step, steps))
             for key, value in (meta or {}).items():
                 writer.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, msgpack.packb(value)))
@@ -160,6 +163,7 @@ class Journal(History):
             ids = [(job_id,) for job_id, _ in found]
             writer.executemany("DELETE FROM jobs WHERE job_id = ?", ids)
             writer.executemany("DELETE FROM steps WHERE job_id = ?", ids)
+            writer.executemany("DELETE FROM attempts WHERE job_id = ?", ids)
             _count_uses(writer, Counter(key for _, spec in found for key in records.blob_keys(spec)), -1)
             writer.execute("DELETE FROM blobs INDEXED BY blobs_unused WHERE uses <= 0")
             if not chosen:

@@ -13,6 +13,7 @@ from jobd.core.job import (
     NO_HANDS,
     NO_PAUSE,
     NO_RESOURCES,
+    Attempt,
     Batch,
     Completing,
     Finished,
@@ -60,6 +61,7 @@ UPDATE_SPEC = "UPDATE jobs SET name=?, spec=? WHERE job_id=?"
 COLUMNS = """job_id, parent_id, root_id, array_id, array_index, token, submitted_at, tasks, spec, phase, attempt, started_at,
  ended_at, cause, exit_code, signal, cpu_s, memory_peak_bytes, run"""
 
+INSERT_ATTEMPT = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_STEP = "INSERT OR REPLACE INTO steps VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 
@@ -112,6 +114,11 @@ def updated_tasks(job: Job) -> tuple[object, ...]:
 def updated_spec(job: Job) -> tuple[object, ...]:
     """The values of UPDATE_SPEC."""
     return (job.spec.name.encode("utf-8", "surrogateescape"), _spec_bytes(job.spec), job.job_id)
+
+
+def inserted_attempt(attempt: Attempt) -> tuple[object, ...]:
+    """The values of INSERT_ATTEMPT."""
+    return (attempt.job.job_id, *_phase_values(attempt.job), attempt.requeued_at, attempt.is_asked)
 
 
 def inserted_step(step: tuple[Any, ...]) -> tuple[object, ...]:
@@ -222,6 +229,14 @@ def job_of(row: tuple[Any, ...]) -> Job:
         None if tasks is None else Indexes(tuple(map(tuple, _unpack(tasks)))),
         *further,
     )
+
+
+def attempt_of(job: Job, row: tuple[Any, ...]) -> Attempt:
+    """The attempt of a row of `attempts`, for a job as it is now: what it asks for is what it asks for now."""
+    _, *values, requeued_at, is_asked = row
+    phase, further = _phase_of(values)
+    over = Job._make((*job[:_FURTHER], *further, *_FURTHER_DEFAULTS[len(further) :]))
+    return Attempt(over._replace(phase=phase, attempt=values[1]), requeued_at, bool(is_asked))
 
 
 def step_of(row: tuple[Any, ...]) -> Step:

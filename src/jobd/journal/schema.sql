@@ -1,4 +1,4 @@
--- What jobd remembers. Version 2. A change of this file needs a step in upgrade.py and a fixture of the old form.
+-- What jobd remembers. Version 3. A change of this file needs a step in upgrade.py and a fixture of the old form.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 -- One row a job. Its columns change with its life; `spec` (msgpack, records.py) only when what it asks for is changed.
@@ -43,6 +43,24 @@ CREATE TABLE submissions (
 -- Scripts and environments by their hash, each once; `uses` counts the jobs that name it.
 CREATE TABLE blobs (key TEXT PRIMARY KEY, uses INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE INDEX blobs_unused ON blobs (key) WHERE uses <= 0;
+
+-- Attempts that are over, of jobs that were queued again: what `jobs` had of them. The last attempt of a job is in `jobs` alone.
+CREATE TABLE attempts (
+    job_id            INTEGER NOT NULL,
+    phase             INTEGER NOT NULL,
+    attempt           INTEGER NOT NULL,
+    started_at        REAL    NOT NULL,
+    ended_at          REAL    NOT NULL,
+    cause             TEXT    NOT NULL,
+    exit_code         INTEGER,
+    signal            INTEGER,
+    cpu_s             REAL    NOT NULL,
+    memory_peak_bytes INTEGER NOT NULL,
+    run               BLOB,
+    requeued_at       REAL    NOT NULL,
+    is_asked          INTEGER NOT NULL,  -- by somebody, rather than --retries or a reboot
+    PRIMARY KEY (job_id, attempt)
+) WITHOUT ROWID;
 
 CREATE TABLE steps (
     job_id            INTEGER NOT NULL,

@@ -10,7 +10,7 @@ import msgpack
 
 from jobd.errors import JournalError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def upgrade(connection: sqlite3.Connection, path: str) -> None:
@@ -129,6 +129,32 @@ INSERT INTO jobs SELECT job_id, parent_id, root_id, NULL, NULL, token, name_of(s
     _run(connection, _INDEXES_2)
 
 
+# ---- 2 → 3: earlier attempts
+_TABLES_3 = """
+CREATE TABLE attempts (
+    job_id            INTEGER NOT NULL,
+    phase             INTEGER NOT NULL,
+    attempt           INTEGER NOT NULL,
+    started_at        REAL    NOT NULL,
+    ended_at          REAL    NOT NULL,
+    cause             TEXT    NOT NULL,
+    exit_code         INTEGER,
+    signal            INTEGER,
+    cpu_s             REAL    NOT NULL,
+    memory_peak_bytes INTEGER NOT NULL,
+    run               BLOB,
+    requeued_at       REAL    NOT NULL,
+    is_asked          INTEGER NOT NULL,
+    PRIMARY KEY (job_id, attempt)
+) WITHOUT ROWID;
+"""
+
+
+def _to_3(connection: sqlite3.Connection) -> None:
+    """Of attempts before this one nothing is known."""
+    _run(connection, _TABLES_3)
+
+
 def _run_of(cpus: bytes | None, held: int | None) -> bytes | None:
     if held is None:
         return None
@@ -149,4 +175,4 @@ def _run(connection: sqlite3.Connection, script: str) -> None:
 
 
 # version → the step from it to the next one
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2}
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3}

@@ -88,13 +88,20 @@ def _size(count_bytes: float) -> str:
 
 def _usage(facts: Facts) -> list[str]:
     walltime_s = facts.elapsed_s * facts.nb_proc
-    asked = short_text(facts.memory_bytes)
+    used, asked = facts.memory_used_bytes, facts.memory_bytes
+    is_known = used > 0  # what has run has used some
+    if not asked:
+        share = "no memory was asked for (--mem)"
+    elif not is_known:
+        share = f"not known ({short_text(asked)} asked for)"
+    else:
+        share = f"{_percent(used, asked)} of {short_text(asked)} ({short_text(asked)}/node)"
     return [
         f"CPU Utilized: {span_padded(facts.cpu_s)}",
         f"CPU Efficiency: {_percent(facts.cpu_s, walltime_s)} of {span_padded(walltime_s)} core-walltime",
         f"Job Wall-clock time: {span_padded(facts.elapsed_s)}",
-        f"Memory Utilized: {short_text(facts.memory_used_bytes)}",
-        f"Memory Efficiency: {_percent(facts.memory_used_bytes, facts.memory_bytes)} of {asked} ({asked}/node)",
+        f"Memory Utilized: {short_text(used) if is_known else 'not measured' if facts.is_over else 'not known yet'}",
+        f"Memory Efficiency: {share}",
     ]
 
 

@@ -31,7 +31,7 @@ class JobFacts(NamedTuple):
     ntasks_per_node: int | None = None
     memory_bytes: int = 0
     memory_per_cpu_bytes: int = 0
-    gpus_asked: int = 0
+    gpus_asked: int = 0  # of an allocation; a batch job's is in its captured environment
     gpus: tuple[int, ...] = ()  # the devices handed out
     array_id: int | None = None
     array_index: int | None = None
@@ -165,6 +165,21 @@ def gpu_variables(gpus: tuple[int, ...]) -> dict[str, str]:
     }
 
 
+def step_gpus(outer: Mapping[bytes, bytes], rank: int) -> dict[str, str]:
+    """A task's GPUs: those of its job, or its share of them where the job was asked for with --gpus-per-task."""
+    devices = outer.get(b"SLURM_JOB_GPUS", b"").decode("ascii", "replace")
+    if not devices:
+        return {}
+    per_task = outer.get(b"SLURM_GPUS_PER_TASK", b"").rpartition(b":")[2]
+    if per_task.isdigit():
+        own = devices.split(",")[rank * int(per_task) : (rank + 1) * int(per_task)]
+        if own:
+            shared = ",".join(own)
+            names = ("SLURM_STEP_GPUS", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+            return dict.fromkeys(names, shared)
+    return {"SLURM_STEP_GPUS": devices}
+
+
 def task_variables(
     *,
     step_id: int,
@@ -252,6 +267,14 @@ JOB_VARIABLES = frozenset(
         "SLURM_THREADS_PER_CORE",
         "SRUN_DEBUG",
         "SLURM_TASK_PID",
+        "SLURM_CPUS_PER_GPU",
+        "SLURM_GPUS_PER_NODE",
+        "SLURM_GPUS_PER_SOCKET",
+        "SLURM_GPUS_PER_TASK",
+        "SLURM_GPU_BIND",
+        "SLURM_GPU_FREQ",
+        "SLURM_MEM_PER_GPU",
+        "SLURM_STEP_GPUS",
     }
 )
 

@@ -11,6 +11,8 @@ LIVING = frozenset(state.value for state in JobState) - frozenset(state.value fo
 FINAL = frozenset(state.value for state in FINAL_STATES)
 ALL = LIVING | FINAL
 
+REQUEUED = "REQUEUED"  # of an earlier attempt, in accounts alone: no job is in it
+
 # What Slurm says there is, in its own order.
 VALID = (
     "PENDING,RUNNING,SUSPENDED,COMPLETED,CANCELLED,FAILED,TIMEOUT,NODE_FAIL,PREEMPTED,BOOT_FAIL,DEADLINE,OUT_OF_MEMORY,COMPLETING,"
@@ -24,6 +26,8 @@ _OURS: dict[str, frozenset[str]] = {
     "W": frozenset({"PENDING"}),  # our own letter for a job that waits
     "R": frozenset({"RUNNING", "COMPLETING"}),  # both are shown as R
     "ALL": ALL,
+    REQUEUED: frozenset({REQUEUED}),
+    "RQ": frozenset({REQUEUED}),
 }
 _SLURMS_OWN = frozenset(VALID.split(",")) | frozenset(
     ("CF", "PR", "DL", "BF", "RQ", "RF", "RH", "RS", "RV", "RD", "SE", "SI", "SO", "ST")
@@ -47,6 +51,8 @@ def named(word: str) -> frozenset[str]:
 def as_slurm_has_it(word: str) -> frozenset[str] | None:
     """The states of one name as Slurm itself reads it; None for one that is none."""
     name = word.upper()
+    if name in (REQUEUED, "RQ"):
+        return frozenset({REQUEUED})
     if name in _SLURMS_OWN or name in _CODES.values():
         return frozenset(state for state, code in _CODES.items() if name in (state, code))
     return None

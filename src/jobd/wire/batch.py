@@ -196,6 +196,12 @@ class Update(NamedTuple):
     is_requeueable: bool | None = None
     array_limit: int | None = None
     labels: list[list[str]] = []
+    stdout: str | None = None
+    cwd: str | None = None
+    ntasks: int | None = None
+    cpus_per_task: int | None = None
+    ntasks_per_node: int | None = None
+    memory_per_cpu_bytes: int | None = None  # how `memory_bytes` was asked for
 
 
 class ReadScript(NamedTuple):
@@ -280,6 +286,26 @@ class StepPage(NamedTuple):
     """Steps, by job and number."""
 
     steps: list[StepRow]
+
+
+class ListAttempts(NamedTuple):
+    """The attempts of jobs before their last one."""
+
+    job_ids: list[int]
+
+
+class AttemptRow(NamedTuple):
+    """An attempt that is over, of a job that was queued again."""
+
+    job: JobRow  # as it was when the attempt was over; what it asks for is as it is now
+    requeued_at: float
+    is_asked: bool  # by somebody, rather than --retries or a reboot
+
+
+class AttemptPage(NamedTuple):
+    """Attempts, by job and number."""
+
+    attempts: list[AttemptRow]
 
 
 # ---- the machine ----------------------------------------------------------------------------------------------

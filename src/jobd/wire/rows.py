@@ -50,6 +50,7 @@ class BatchRow(NamedTuple):
     warn_before_s: int
     is_appending: bool
     umask: int
+    requeued_at: float | None = None  # when it was queued again, after its last attempt
 
 
 class JobRow(NamedTuple):
@@ -80,3 +81,4 @@ class JobRow(NamedTuple):
     reason_code: str  # Slurm's word for it: None, Resources, Priority …
     token: str  # of the submission: tells this job from one of the same number in another journal
     batch: BatchRow | None = None
+    is_behind: bool = False  # it waits, and another does so before it in its partition

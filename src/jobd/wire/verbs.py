@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "step_begin": Verb(b.StepBegin, b.StepNumber, "an Srun begins a step"),
     "step_end": Verb(b.StepEnd, m.Done, "a step is over"),
     "list_steps": Verb(b.ListSteps, b.StepPage, "the steps of jobs"),
+    "list_attempts": Verb(b.ListAttempts, b.AttemptPage, "earlier attempts of jobs"),
     "ask_node": Verb(b.AskNode, b.Node, "the machine and what of it is in use"),
     "stop": Verb(m.Stop, m.Done, "stop the server"),
 }

@@ -69,7 +69,7 @@ def _reopen(server: "Server", named: JobId, is_held_after: bool) -> list[int]:
     done: list[int] = []
     for job in jobs:
         try:
-            server.admit(changes.reopened(server.world, job, is_held_after=is_held_after))
+            server.admit(changes.reopened(server.world, job, server.now, is_held_after=is_held_after))
             done.append(job.job_id)
         except JobdError as error:
             last = error

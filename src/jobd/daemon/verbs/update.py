@@ -10,7 +10,7 @@ from jobd.core.waits import Past
 from jobd.daemon import targets
 from jobd.daemon.past import past_of
 from jobd.daemon.peers import Peer
-from jobd.daemon.specs import begin_of, check_range, checked_labels
+from jobd.daemon.specs import begin_of, check_path, check_range, checked_labels
 from jobd.errors import Refused, UsageError
 from jobd.limits import NAME_CHARS_MAX, NB_PROC_LIMIT, PRIORITY_LIMIT, RESOURCE_MAX, TIME_LIMIT_S_MAX
 from jobd.wire.batch import Affected, Update
@@ -57,6 +57,14 @@ def _wanted(server: "Server", request: Update) -> Wanted:
     check_range("array: elements at a time", request.array_limit, 0, NB_PROC_LIMIT)
     if request.time_limit_s is not None and request.time_limit_add_s is not None:
         raise UsageError("a time limit is set or added to, not both")
+    check_range("ntasks", request.ntasks, 1, NB_PROC_LIMIT)
+    check_range("cpus-per-task", request.cpus_per_task, 1, NB_PROC_LIMIT)
+    check_range("ntasks-per-node", request.ntasks_per_node, 1, NB_PROC_LIMIT)
+    check_range("memory per cpu", request.memory_per_cpu_bytes, 0, RESOURCE_MAX)
+    for path in (request.stdout, request.cwd):
+        check_path(path or "")
+    if request.cwd is not None and not request.cwd.startswith("/"):
+        raise UsageError(f"directory {request.cwd[:40]!r}: it must begin with /")
     labels = checked_labels(request.labels, server.config)
     return Wanted(
         name=request.name,
@@ -70,6 +78,12 @@ def _wanted(server: "Server", request: Update) -> Wanted:
         is_requeueable=request.is_requeueable,
         array_limit=request.array_limit,
         labels=tuple(sorted(labels.items())),
+        stdout=request.stdout,
+        cwd=request.cwd,
+        ntasks=request.ntasks,
+        cpus_per_task=request.cpus_per_task,
+        ntasks_per_node=request.ntasks_per_node,
+        memory_per_cpu_bytes=request.memory_per_cpu_bytes,
     )
 
 

@@ -5,6 +5,9 @@
         └─────────────── the connection has come again ◀──── has gone: wait for it ◀──────────────────────────┘
 
 What can no longer be told (the journal keeps so many events, or is another one) comes as an event of kind MISSED. No server is started here.
+
+The monitor is read before the socket, and reading it takes no event (Events.turn): the answer to our subscription often comes between the
+two, and with it lost nothing would ever be asked for.
 """
 
 import math
@@ -12,7 +15,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 import zmq
@@ -26,6 +29,7 @@ from jobd.wire import messages as m
 from jobd.wire.topics import JOB_NOW, job_topic
 
 MISSED = "missed"
+REST_MAX_S = 86_400.0  # poll(2) counts milliseconds in an int
 QUIET_S = 1.0  # after so long without events we ask once whether the last ones were dropped on the way
 
 
@@ -33,13 +37,21 @@ class EventStream:
     """An iterator over events; also a context manager. For one thread at a time; only `wake` is for any thread."""
 
     def __init__(
-        self, status: m.Status, after_seq: int | None = None, timeout_s: float | None = None
+        self,
+        status: m.Status,
+        after_seq: int | None = None,
+        timeout_s: float | None = None,
+        *,
+        reader_fd: int | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         """
         Args:
             status: the server's, as it is now.
             after_seq: the last event that is known; None: begin with what happens from now on.
             timeout_s: the iteration ends after so long without events; None: never.
+            reader_fd: where the events go to: when nobody reads there any more, waiting raises BrokenPipeError.
+            tell: called when the server has gone and when it is back, with words for a person.
 
         Raises:
             UsageError: a number below 0.
@@ -47,6 +59,9 @@ class EventStream:
         if after_seq is not None and after_seq < 0:
             raise UsageError(f"events after number {after_seq}: 0 is the first")
         self._timeout_s = timeout_s
+        self._reader_fd = reader_fd
+        self._tell_person = tell or (lambda text: None)
+        self._has_gone = False
         self._server_id = status.server_id
         self._last_seq = status.last_seq if after_seq is None else after_seq
         self._ready: deque[m.Event] = deque()
@@ -64,6 +79,8 @@ class EventStream:
         self._poller = zmq.Poller()
         for part in (self._events.socket, self._events.monitor, self._wake_fd):
             self._poller.register(part, zmq.POLLIN)
+        if reader_fd is not None:
+            self._poller.register(reader_fd, zmq.POLLERR)
 
     @property
     def last_seq(self) -> int:
@@ -71,7 +88,11 @@ class EventStream:
         return self._last_seq if not self._ready else max(0, self._ready[0].seq - 1)
 
     def wait(self, timeout_s: float | None = None) -> list[m.Event]:
-        """The next events; none when the time is over, or after `wake`."""
+        """The next events; none when the time is over, or after `wake`.
+
+        Raises:
+            BrokenPipeError: nobody reads at `reader_fd` any more.
+        """
         end_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._ready and not self._is_closed:
             if self._is_behind:
@@ -79,14 +100,18 @@ class EventStream:
                 continue
             ends_s = [at_s for at_s in (end_s, self._check_at_s) if at_s is not None]
             pause_s = max(0.0, min(ends_s) - time.monotonic()) if ends_s else None
-            ready = dict(self._poller.poll(None if pause_s is None else math.ceil(pause_s * 1000)))
+            ready = dict(
+                self._poller.poll(None if pause_s is None else math.ceil(min(pause_s, REST_MAX_S) * 1000))
+            )
             if self._wake_fd in ready:
                 os.eventfd_read(self._wake_fd)
                 break
+            if self._reader_fd in ready:
+                raise BrokenPipeError
+            if self._events.monitor in ready:
+                self._turn()
             if self._events.socket in ready:
                 self._hear()
-            elif self._events.monitor in ready:
-                self._events.wait(0)
             elif self._check_at_s is not None and time.monotonic() >= self._check_at_s:
                 # An event that was dropped because we were slow shows as a gap before the next; the last ones have no next.
                 self._check_at_s = None
@@ -103,6 +128,16 @@ class EventStream:
             if self._wake_fd >= 0:
                 os.eventfd_write(self._wake_fd, 1)
 
+    def _turn(self) -> None:
+        """The connection has come or gone."""
+        turn = self._events.turn()
+        if turn:
+            # Should the answer be lost as any event may be (the server could not make it, or we were slow), we ask without it.
+            self._check_at_s = time.monotonic() + QUIET_S
+        elif turn is False and not self._has_gone:
+            self._has_gone = True
+            self._tell_person("the server has gone; waiting for it")
+
     def _hear(self) -> None:
         """Take in all that has come."""
         for _ in range(EVENTS_PAGE_MAX):
@@ -110,6 +145,10 @@ class EventStream:
                 break
             frames = self._events.socket.recv_multipart()
             if frames[0] == self._standing:
+                if self._has_gone:
+                    self._has_gone = False
+                    self._tell_person("the server is back")
+                self._check_at_s = None
                 self._ask()
                 continue
             self._check_at_s = time.monotonic() + QUIET_S
