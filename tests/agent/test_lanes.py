@@ -155,6 +155,16 @@ def test_what_jobs_leave_behind_is_reaped_though_the_loop_does_not_hear_of_each_
         os.waitpid(-1, os.WNOHANG)
 
 
+def test_it_is_reaped_too_while_lanes_are_at_it_all_the_time(hands: Hands) -> None:
+    go = hands.gate("go")
+    hands.shell(1, "(setsid sh -c 'read x < go' &) & exit 0", is_leaving=True)
+    hands.left(1)
+    hands.turns._lane_s = float("inf")
+    hands.until(lambda: hands.turns._is_quiet and hands.agent.batches.children.others())
+    go("on")
+    hands.until(lambda: not hands.agent.batches.children.others())
+
+
 def test_two_lanes_with_kills_and_recalls_among_them(hands: Hands) -> None:
     """What was not taken back began once and left once; what was taken back never began."""
     seed = random.randrange(1 << 30)

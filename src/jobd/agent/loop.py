@@ -289,8 +289,10 @@ class Agent:
             if killing.is_over and watch.gone is None:
                 self._after_killing(watch, now_s)
         if self._orphans_at_s is not None and now_s >= self._orphans_at_s:
-            self._orphans_at_s = None
-            recover.find_orphans(self.batches, set(self._watches))
+            is_done = recover.find_orphans(
+                self.batches, set(self._watches), is_leaving=self._is_leaving
+            )
+            self._orphans_at_s = None if is_done else now_s + recover.ORPHANS_AFTER_S
 
     def _after_killing(self, watch: Watch, now_s: float) -> None:
         client = watch.client

@@ -15,6 +15,7 @@ from typing import NamedTuple
 _PIDFD_GET_INFO = 0xC040FF0B
 _PIDFD_INFO_EXIT = 1 << 3
 
+_PF_EXITING = 0x00000004
 _PF_KTHREAD = 0x00200000  # among the flags of proc(5): a thread of the kernel's own (linux/sched.h)
 
 
@@ -28,6 +29,7 @@ class Process(NamedTuple):
     is_zombie: bool
     session: int = 0  # 0: of a namespace that cannot be seen, or the kernel's own
     is_kernel: bool = False  # a thread of the kernel's own
+    is_exiting: bool = False  # in the middle of its end, or a zombie
 
 
 def look_up(pid: int) -> Process | None:
@@ -36,9 +38,16 @@ def look_up(pid: int) -> Process | None:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         is_zombie = fields[0] in (b"Z", b"X")
-        is_kernel = bool(int(fields[6]) & _PF_KTHREAD)
+        flags = int(fields[6])
         return Process(
-            pid, int(fields[1]), int(fields[2]), int(fields[19]), is_zombie, int(fields[3]), is_kernel
+            pid,
+            int(fields[1]),
+            int(fields[2]),
+            int(fields[19]),
+            is_zombie,
+            int(fields[3]),
+            bool(flags & _PF_KTHREAD),
+            bool(flags & _PF_EXITING),
         )
     except (OSError, IndexError, ValueError):
         return None

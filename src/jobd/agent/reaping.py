@@ -19,6 +19,8 @@ log = logging.getLogger("jobd.agent")
 
 _PR_SET_CHILD_SUBREAPER = 36
 _CHILDREN_BYTES = 1 << 16
+FADING_LOOKS = 10  # at children that are about to end
+FADING_PAUSE_S = 0.001
 
 
 class Reaped(NamedTuple):
@@ -40,7 +42,8 @@ class Children:
         self._servers: dict[Key, str] = {}  # of each attempt that has not left
         self._owners: dict[int, Key] = {}  # others, as far as it is known whose they are
         self._possible: dict[int, set[Key]] = {}  # others without a mark, and whose they may be
-        self._bare: set[int] = set()  # others that were started with an empty environment
+        self._bare: set[int] = set()  # others without an environment: started with none, or about to end
+        self._settled: set[int] = set()  # those of them whose children are ours, or that are not about to end
         self._pid = os.getpid()
         self._file: int | None = None
         try:
@@ -89,6 +92,7 @@ class Children:
             other = self._owners.pop(pid, None)
             self._possible.pop(pid, None)
             self._bare.discard(pid)
+            self._settled.discard(pid)
             reaped.append(Reaped(pid, main or other, main is not None, status, usage))
 
     def others(self) -> list[int]:
@@ -111,11 +115,24 @@ class Children:
         Args:
             living: the attempts that have not left, that one included.
         """
-        pids = self.others()
-        for pid in pids:
-            if pid not in self._owners:
-                self._find_owner(pid, living)
-        return any(self._owners.get(pid) == key or self._possible.get(pid) == {key} for pid in pids)
+        for _ in range(FADING_LOOKS):
+            pids = self.others()
+            for pid in pids:
+                if pid not in self._owners:
+                    self._find_owner(pid, living)
+            if any(self._owners.get(pid) == key or self._possible.get(pid) == {key} for pid in pids):
+                return True
+            # One in the middle of its end has no environment any more, and keeps its own children until it is a zombie.
+            fading = [pid for pid in pids if pid in self._bare and pid not in self._settled]
+            if not fading:
+                return False
+            for pid in fading:
+                process = look_up(pid)
+                if process is None or process.is_zombie or not process.is_exiting:
+                    self._settled.add(pid)  # the next list has its children
+                else:
+                    time.sleep(FADING_PAUSE_S)
+        return True
 
     def roots_of(self, key: Key) -> list[int]:
         """Children that the attempt has left behind, as far as was seen."""
@@ -176,6 +193,9 @@ def _environment(pid: int) -> frozenset[bytes]:
         variables = read_environment(pid)
         if variables is None or variables:
             return variables or frozenset()
+        process = look_up(pid)
+        if process is None or process.is_zombie or process.is_exiting:
+            break
         time.sleep(EMPTY_PAUSE_S)
     return frozenset()
 

@@ -33,14 +33,18 @@ def recover(batches: Batches) -> None:
     batches.spool.sweep()
 
 
-def find_orphans(batches: Batches, watched: set[int]) -> None:
+def find_orphans(batches: Batches, watched: set[int], *, is_leaving: bool) -> bool:
     """End what carries the marker of an attempt of our server that nobody knows of any more.
 
     Args:
         watched: numbers of Sallocs' jobs, whose commands may carry the attempt of the batch job around them.
+        is_leaving: what attempts leave running is left alone.
+
+    Returns:
+        False if it is to be done again: something lives of an attempt whose end the server has not committed yet.
     """
     table = batches.looks.table(batches.server_id)
-    keys: set[Key] = {(mark.job_id, mark.attempt) for mark in table.attempts}
+    keys: set[Key] = set() if is_leaving else {(mark.job_id, mark.attempt) for mark in table.attempts}
     for key in sorted(keys - set(batches.attempts) - set(batches.parked)):
         if key[0] not in watched:
             log.warning(
@@ -50,6 +54,7 @@ def find_orphans(batches: Batches, watched: set[int]) -> None:
     for group in batches.groups.leftovers() if batches.groups is not None else []:
         if numbers_of(group) not in batches.attempts and not group.is_populated:
             group.remove()
+    return not any(attempt.left for key, attempt in batches.attempts.items() if key in keys)
 
 
 def _take_over(batches: Batches, entry: Entry, pid: int, start_ticks: int) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("jobd.agent")
 
-QUIET_S = 0.05  # since the last turn of a lane; what nobody follows is reaped no later than that
+QUIET_S = 0.05  # so long at most, and so long after the last turn of a lane; what nobody follows is reaped no later than that
 MARGIN_S = 0.002  # the poll counts whole milliseconds
 
 
@@ -31,7 +31,7 @@ class Turns:
         self._wake = wake
         self._is_awake = True
         self._until_s = 0.0  # monotonic: how long the loop means to rest
-        self._is_quiet = False
+        self._is_quiet, self._quiet_s = False, 0.0
         self._lane_s = 0.0
         self._error: BaseException | None = None
         self._is_over = False
@@ -49,7 +49,8 @@ class Turns:
         """
         assert self.agent is not None
         timeout_ms = self.agent.timeout_ms()
-        self._set_quiet(self._may_be_quiet())
+        has_been_long = self._is_quiet and time.monotonic() >= self._quiet_s + QUIET_S
+        self._set_quiet(self._may_be_quiet() and not has_been_long)  # now and then it hears of all children
         if self._is_quiet:
             timeout_ms = min(QUIET_S * 1000, QUIET_S * 1000 if timeout_ms is None else timeout_ms)
         self._until_s = float("inf") if timeout_ms is None else time.monotonic() + timeout_ms / 1000
@@ -103,5 +104,5 @@ class Turns:
     def _set_quiet(self, is_quiet: bool) -> None:
         """While SIGCHLD is blocked it is kept for later (signal(7))."""
         if is_quiet != self._is_quiet:
-            self._is_quiet = is_quiet
+            self._is_quiet, self._quiet_s = is_quiet, time.monotonic()
             signal.pthread_sigmask(signal.SIG_BLOCK if is_quiet else signal.SIG_UNBLOCK, [signal.SIGCHLD])
