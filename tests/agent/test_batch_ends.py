@@ -75,6 +75,25 @@ def test_a_daemon_of_a_job_ends_with_it(hands: Hands) -> None:
     assert not is_alive(int((hands.folder / "daemon").read_text()))
 
 
+def test_a_daemon_whose_parent_is_in_the_middle_of_its_end_ends_with_its_job(hands: Hands) -> None:
+    # Its parent has much memory to give back: until that is done it has no environment any more, and the daemon is still its child.
+    text = (
+        "import os\nr, w = os.pipe()\nif os.fork():\n os.close(w); os.read(r, 1); __import__('time').sleep(float(__import__('sys').argv[1])); os._exit(0)\n"
+        "os.setsid(); os.close(r)\nif os.fork() == 0:\n os.close(w); open('d','w').write(str(os.getpid())); os.rename('d','daemon')\n"
+        " while True: __import__('time').sleep(60)\n"
+        "while not os.path.exists('daemon'): pass\n"
+        "block = bytearray(b'x') * (200 << 20)\nos.write(w, b'x'); os._exit(0)\n"
+    )
+    go = hands.gate("go")
+    hands.shell(1, "read x < go")  # so that it is not simply of the only one
+    for job_id in range(2, 12):
+        hands.run(job_id, [sys.executable, "-S", "-c", text, str(0.001 * job_id)])
+        assert not is_alive(int((hands.folder / "daemon").read_text()))
+        (hands.folder / "daemon").unlink()
+    go("")
+    hands.left(1)
+
+
 def test_a_daemon_without_the_marker_ends_with_its_job(hands: Hands) -> None:
     hands.run(1, ["/usr/bin/env", "-i", sys.executable, "-S", "-c", DAEMON])
     assert not is_alive(int((hands.folder / "daemon").read_text()))

@@ -43,7 +43,7 @@ class Children:
         self._owners: dict[int, Key] = {}  # others, as far as it is known whose they are
         self._possible: dict[int, set[Key]] = {}  # others without a mark, and whose they may be
         self._bare: set[int] = set()  # others without an environment: started with none, or about to end
-        self._settled: set[int] = set()  # those of them whose children are ours, or that are not about to end
+        self._faded: set[int] = set()  # those of them that are zombies, so that what they had is ours
         self._pid = os.getpid()
         self._file: int | None = None
         try:
@@ -92,7 +92,7 @@ class Children:
             other = self._owners.pop(pid, None)
             self._possible.pop(pid, None)
             self._bare.discard(pid)
-            self._settled.discard(pid)
+            self._faded.discard(pid)
             reaped.append(Reaped(pid, main or other, main is not None, status, usage))
 
     def others(self) -> list[int]:
@@ -123,15 +123,18 @@ class Children:
             if any(self._owners.get(pid) == key or self._possible.get(pid) == {key} for pid in pids):
                 return True
             # One in the middle of its end has no environment any more, and keeps its own children until it is a zombie.
-            fading = [pid for pid in pids if pid in self._bare and pid not in self._settled]
-            if not fading:
+            if not any([self._is_fading(pid) for pid in pids if pid in self._bare - self._faded]):
                 return False
-            for pid in fading:
-                process = look_up(pid)
-                if process is None or process.is_zombie or not process.is_exiting:
-                    self._settled.add(pid)  # the next list has its children
-                else:
-                    time.sleep(FADING_PAUSE_S)
+            time.sleep(FADING_PAUSE_S)
+        return True  # most likely not, but then that is soon seen
+
+    def _is_fading(self, pid: int) -> bool:
+        """Whether there are children to come from one without an environment; they are in the list of children after this."""
+        process = look_up(pid)
+        if process is not None and not process.is_exiting:
+            return False
+        if process is None or process.is_zombie:
+            self._faded.add(pid)
         return True
 
     def roots_of(self, key: Key) -> list[int]:
