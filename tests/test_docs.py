@@ -103,7 +103,8 @@ def test_the_commands_in_the_readme_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     for name in re.findall(r"scripts/[a-z-]+", readme):
         assert os.access(ROOT / name, os.X_OK), name
-    verbs = {"squeue", "sdelete"} | set(import_module("jobd.cli.jobctl").VERBS)
+    jobctl = import_module("jobd.cli.jobctl")
+    verbs = {*jobctl.VERBS, *jobctl.WHOLE_COMMANDS}
     for page in PAGES:
         for verb in re.findall(r"^ *(?:\$ )?jobctl ([a-z][a-z_-]+)", page.read_text(), re.MULTILINE):
             assert verb.replace("_", "-") in verbs, f"{page.name}: jobctl {verb}"

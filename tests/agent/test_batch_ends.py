@@ -82,7 +82,9 @@ def test_a_daemon_whose_parent_is_in_the_middle_of_its_end_ends_with_its_job(han
         "os.setsid(); os.close(r)\nif os.fork() == 0:\n os.close(w); open('d','w').write(str(os.getpid())); os.rename('d','daemon')\n"
         " while True: __import__('time').sleep(60)\n"
         "while not os.path.exists('daemon'): pass\n"
-        "block = bytearray(b'x') * (200 << 20)\nos.write(w, b'x'); os._exit(0)\n"
+        "import mmap\nblock = mmap.mmap(-1, 200 << 20); block.madvise(mmap.MADV_NOHUGEPAGE)\n"
+        "for at in range(0, 200 << 20, 4096): block[at] = 1\n"
+        "os.write(w, b'x'); os._exit(0)\n"
     )
     go = hands.gate("go")
     hands.shell(1, "read x < go")  # so that it is not simply of the only one

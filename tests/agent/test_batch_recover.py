@@ -275,3 +275,31 @@ def test_a_start_that_cannot_be_written_down_does_not_happen(hands: Hands) -> No
     assert hands.sh(3, "true").exit_code == 0
     next_agent(hands)
     assert [one.job_id for one in hands.link.said if isinstance(one, b.Left)] == [3]
+
+
+def stranger(hands: Hands, job_id: int) -> int:
+    """A process with the marker of an attempt, which the book has lost sight of."""
+    marks = {"JOBD_SERVER": hands.server_id, "JOBD_JOB_ID": str(job_id), "JOBD_ATTEMPT": "1"}
+    return os.posix_spawn("/bin/sleep", ["sleep", "600"], marks, setsid=True)
+
+
+def test_what_lives_of_an_attempt_that_has_left_is_ended_once_its_end_is_committed(hands: Hands) -> None:
+    launch = hands.shell(1, "exit 0")
+    hands.left(1)
+    pid = stranger(hands, 1)
+    next_agent(hands)
+    first = hands.agent._orphans_at_s
+    hands.until(lambda: hands.agent._orphans_at_s != first)
+    assert hands.marked() == [pid]
+    hands.hear(b.ForgetAttempt(1, 1, launch.token))
+    hands.until(lambda: not hands.marked())
+
+
+def test_where_leftovers_are_left_alone_a_new_agent_leaves_them_too(hands: Hands) -> None:
+    pid = stranger(hands, 1)
+    next_agent(hands)
+    hands.hear(m.Watch(hands.server_id, [], True))
+    hands.until(lambda: hands.agent._orphans_at_s is None)
+    hands.turn(0)
+    assert hands.marked() == [pid]
+    os.kill(pid, signal.SIGKILL)

@@ -144,7 +144,9 @@ def _config(options: argparse.Namespace) -> int:
 def _install_units(options: argparse.Namespace) -> int:
     from jobd.cli import units
 
-    code: int = units.install(is_enabling=options.enable, is_starting=options.now, is_removing=options.remove)
+    code: int = units.install(
+        is_enabling=options.enable, is_starting=options.now, is_removing=options.remove, also=options.also
+    )
     return code
 
 
@@ -194,6 +196,13 @@ def _units_flags(parser: argparse.ArgumentParser) -> None:
         help="let the first client start the server, from now on and after each login",
     )
     parser.add_argument("--now", action="store_true", help="start the server now")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        choices=("spool", "notify", "web"),
+        help="have that program run too, now and after each login; may be said again",
+    )
     parser.add_argument("--remove", action="store_true", help="take the units away again")
 
 
@@ -233,4 +242,8 @@ WHOLE_COMMANDS: dict[str, tuple[str, str]] = {
     "sacct": ("jobd.cli.sacct", "list what has been, as Sacct does"),
     "sinfo": ("jobd.cli.sinfo", "show the machine, as Sinfo does"),
     "seff": ("jobd.cli.seff", "say what a job made of what it had, as Seff does"),
+    "spool": ("jobd.spool.main", "run each folder that is put into a folder as a job"),
+    "notify": ("jobd.notify.main", "send mail and other notices about jobs"),
+    "web": ("jobd.web.main", "serve a page that shows the queue"),
+    "top": ("jobd.tui.main", "show the queue on the screen of a terminal, live"),
 }

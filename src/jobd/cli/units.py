@@ -113,6 +113,9 @@ def _place() -> list[str]:
 
 
 def _place_one(path: Path, text: str) -> bool:
+    if _is_masked(path) and path.name not in UNITS:
+        print(f"{path} is masked, and left alone")
+        return False
     if _is_masked(path):
         raise PathError(f"{path} is masked (systemctl --user unmask {path.name})")
     new = _signed(text)

@@ -71,7 +71,10 @@ def _tell_of_events(server: "Server") -> None:
 
 def _tell_everything(server: "Server") -> None:
     """To an agent that has just come: all that it should know. What it knows already it ignores."""
-    _watch(server, (job for job in server.world.jobs.values() if not job.is_batch))
+    jobs = [job for job in server.world.jobs.values() if not job.is_batch]
+    if not jobs:  # it is to know whose agent it is all the same
+        server.link.say(m.Watch(server.facts.server_id, [], server.config.leftovers == "leave"))
+    _watch(server, jobs)
     for job in list(server.world.holding.values()):
         if isinstance(job.phase, Completing):
             _kill(server, job)

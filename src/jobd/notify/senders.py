@@ -1,0 +1,233 @@
+"""A thread for each way out, so that one that is dead or slow holds up no other. Each sleeps until a letter is due.
+
+A letter that is not taken for now is tried again after growing pauses of its own; a way out that does not work at all rests for growing
+pauses, and its letters wait. What is too old is given up, with a line.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from jobd.errors import ConfigError, UsageError
+from jobd.notify import message
+from jobd.notify.config import SMTP, Config
+from jobd.notify.sendmail import Sendmail
+from jobd.notify.services import Service
+from jobd.notify.smtp import NAME, Smtp
+from jobd.notify.store import Letter, Notice, Store
+from jobd.notify.transport import Never, NotNow, Transport, Trouble
+
+PAUSE_MAX_S = 1800.0  # between two tries
+Log = Callable[[str], None]
+
+
+def transports_of(config: Config) -> list[Transport]:
+    """The ways out that the configuration names.
+
+    Raises:
+        JobdError: one cannot be used.
+    """
+    found: list[Transport] = []
+    if config.mail is not None:
+        found.append((Smtp if config.mail.kind == SMTP else Sendmail)(config, config.mail))
+    return [*found, *map(Service, config.services)]
+
+
+def pause_s(first_s: float, tries: int) -> float:
+    """How long to wait after so many failures in a row: twice as long each time."""
+    return min(PAUSE_MAX_S, first_s * 2.0 ** min(tries - 1, 20))
+
+
+def receivers_of(config: Config, to: Sequence[str], log: Log) -> list[str]:
+    """The addresses of a mail: those that are named, else those of the configuration, else our own."""
+    own = message.own_user()
+    found: list[str] = []
+    for address in to or config.to or (own,):
+        # One's own name, without a host, is what Slurm takes where nobody is named.
+        if address == own and config.to:
+            found += config.to
+        elif "@" not in address and config.domain:
+            found.append(f"{address}@{config.domain}")
+        else:
+            found.append(address)
+    good: list[str] = []
+    for address in dict.fromkeys(found):
+        try:
+            good.append(message.checked_address(address))
+        except UsageError as error:
+            log(f"no mail: {error}")
+    return good
+
+
+class Sender(threading.Thread):
+    """What is on its way out through one transport."""
+
+    def __init__(self, transport: Transport, store: Store, config: Config, log: Log) -> None:
+        super().__init__(name=transport.name, daemon=True)
+        self.transport = transport
+        self._store = store
+        self._keep_s = config.keep_s
+        self._retry_s = config.retry_s
+        self._log = log
+        self._condition = threading.Condition()
+        self._is_told = True  # of new letters; at first there may be old ones
+        self._is_ending = False
+        self._failures = 0  # in a row, of the transport
+        self._taken: int | None = (
+            None  # the letter that was taken last: while the disk is full it cannot leave the outbox
+        )
+
+    def tell(self) -> None:
+        """There are new letters."""
+        with self._condition:
+            self._is_told = True
+            self._condition.notify()
+
+    def end(self) -> None:
+        """Take no more; `join` waits for the letter that is under way."""
+        with self._condition:
+            self._is_ending = True
+            self._condition.notify()
+
+    def run(self) -> None:
+        """Send, and sleep."""
+        retry_at = 0.0  # monotonic: the transport rests till then
+        while True:
+            try:
+                letter = self._store.next_letter(self.transport.name)
+                pause = self._pause_of(letter, retry_at)
+                if pause is None or pause > 0:
+                    self.transport.rest()
+                    if not self._sleep(pause):
+                        return
+                    continue
+                assert letter is not None
+                retry_at = time.monotonic() + self._send(letter)
+            except Exception as error:  # the disk may be full: nothing may end this thread
+                self._failures += 1
+                self._log(f"{self.transport.text}: {type(error).__name__}: {error}")
+                retry_at = time.monotonic() + pause_s(self._retry_s, self._failures)
+            with self._condition:
+                if self._is_ending:
+                    break
+        self.transport.rest()
+
+    def _pause_of(self, letter: Letter | None, retry_at: float) -> float | None:
+        """Seconds until something is to be done; None: until somebody says so."""
+        if letter is None:
+            return None
+        return max(letter.due_at - time.time(), retry_at - time.monotonic())
+
+    def _sleep(self, pause: float | None) -> bool:
+        """Until it is time, or there is something new; False at the end."""
+        with self._condition:
+            # While it waits for its next try, what is new waits too.
+            if not self._is_told and not self._is_ending:
+                self._condition.wait(pause)
+            self._is_told = False
+            return not self._is_ending
+
+    def _send(self, letter: Letter) -> float:
+        """Send one; seconds for which the transport is to rest now."""
+        try:
+            if letter.number != self._taken:
+                self.transport.send(letter)
+        except Never as error:
+            self._log(f"{_name(letter)} is dropped: {error}")
+            self._store.sent(letter)
+            return 0.0
+        except NotNow as error:
+            if not self._is_too_old(letter, error):
+                self._store.postpone(letter, time.time() + pause_s(self._retry_s, letter.tries + 1))
+                if letter.tries == 0:
+                    self._log(f"{_name(letter)} is tried again: {error}")
+            return 0.0
+        except Trouble as error:
+            if self._is_ending:
+                return 0.0
+            self._failures += 1
+            pause = pause_s(self._retry_s, self._failures)
+            if not self._is_too_old(letter, error):
+                # The next try is another letter's, so that one that nobody can send does not hold up the rest.
+                self._store.postpone(letter, time.time() + pause_s(self._retry_s, letter.tries + 1))
+            if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th …
+                self._log(f"{self.transport.text}: {error}; tried again in {pause:.0f} s")
+            return pause
+        self._taken = letter.number
+        self._store.sent(letter)
+        if self._failures:
+            self._log(f"{self.transport.text} works again")
+        self._failures = 0
+        return 0.0
+
+    def _is_too_old(self, letter: Letter, error: Exception) -> bool:
+        """Give it up if it has waited for too long."""
+        if time.time() - letter.at <= self._keep_s:
+            return False
+        self._log(f"{_name(letter)} is given up after {self._keep_s / 3600:.0f} hours: {error}")
+        self._store.sent(letter)
+        return True
+
+
+class Senders:
+    """All ways out."""
+
+    def __init__(self, config: Config, store: Store, log: Log) -> None:
+        """
+        Raises:
+            ConfigError: a transport cannot be used, or there is none.
+        """
+        self._config = config
+        self._log = log
+        self._senders = {
+            transport.name: Sender(transport, store, config, log) for transport in transports_of(config)
+        }
+        for name, count in store.transports().items():
+            if name not in self._senders:
+                dropped = store.drop(name)
+                assert dropped == count
+                log(f"{count} notices are dropped: {name} is no longer in {config.path}")
+        if not self._senders:
+            raise ConfigError(
+                f"no way out: there is no local sendmail, and {config.path} has no notify = […] (docs/notify.md)"
+            )
+
+    @property
+    def texts(self) -> list[str]:
+        """The ways out, for a person."""
+        return [sender.transport.text for sender in self._senders.values()]
+
+    def letters_of(self, notice: Notice) -> Iterable[tuple[str, str]]:
+        """(transport, receiver) of all letters of a notice."""
+        for name in self._senders:
+            if name != NAME:
+                yield name, ""
+                continue
+            for address in receivers_of(self._config, notice.to, self._log):
+                yield name, address
+
+    def start(self) -> None:
+        """Begin to send."""
+        for sender in self._senders.values():
+            sender.start()
+
+    def tell(self, names: Iterable[str]) -> None:
+        """There are new letters for these transports."""
+        for name in names:
+            self._senders[name].tell()
+
+    def end(self, patience_s: float) -> None:
+        """Take no more, and let what is under way be done."""
+        for sender in self._senders.values():
+            sender.end()
+        end_s = time.monotonic() + patience_s
+        for sender in self._senders.values():
+            if sender.is_alive():
+                sender.join(max(0.0, end_s - time.monotonic()))
+            if sender.is_alive():
+                sender.transport.abort()
+                sender.join(2.0)
+
+
+def _name(letter: Letter) -> str:
+    return f"{letter.subject.partition(',')[0]!r}"

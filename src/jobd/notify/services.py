@@ -1,0 +1,80 @@
+"""Desktop, chat, push and a hundred other services, by the library apprise: each is one URL.
+
+It says only whether a notice was taken, so what was not is tried again until it is too old. Its URLs hold secrets: they are never shown.
+"""
+
+import hashlib
+import logging
+import threading
+from typing import Any
+
+from jobd.errors import ConfigError
+from jobd.extras import require
+from jobd.notify.message import one_line
+from jobd.notify.store import Letter
+from jobd.notify.transport import Trouble
+
+_KINDS = {"FAIL": "failure", "TIME_LIMIT": "failure", "INVALID_DEPEND": "failure", "END": "success"}
+
+
+class Service:
+    """One URL of apprise."""
+
+    def __init__(self, url: str) -> None:
+        """
+        Raises:
+            UsageError: apprise is not installed.
+            ConfigError: it does not know such a service, or lacks something that it needs.
+        """
+        require("notify", "apprise")
+        import apprise
+
+        # What it logs is for us: why something was not taken.
+        self._heard = _Heard()
+        logger = logging.getLogger("apprise")
+        logger.addHandler(self._heard)
+        logger.propagate = False
+        scheme = url.partition(":")[0][:30]
+        factory: Any = apprise.Apprise
+        self._plugin: Any = factory.instantiate(url, suppress_exceptions=True)
+        if self._plugin is None:
+            why = self._heard.take().replace(url, f"{scheme}://…")
+            raise ConfigError(f"{scheme}://…: {why or 'no service that apprise knows'}")
+        self.name = f"{scheme}:{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        self.text = str(self._plugin.url(privacy=True)).partition("?")[0]
+
+    def send(self, letter: Letter) -> None:
+        """As Transport.send."""
+        self._heard.take()
+        try:
+            is_taken = self._plugin.notify(
+                title=one_line(letter.subject),
+                body=letter.body,
+                notify_type=_KINDS.get(letter.kind, "info"),
+                body_format="text",
+            )
+        except Exception as error:  # of a hundred plugins of others
+            raise Trouble(f"{self.text}: {type(error).__name__}: {error}") from None
+        if not is_taken:
+            raise Trouble(self._heard.take() or "it was not taken")
+
+    def rest(self) -> None:
+        """As Transport.rest."""
+
+    def abort(self) -> None:
+        """As Transport.abort: what is under way ends by apprise's own timeouts."""
+
+
+class _Heard(logging.Handler):
+    """The last warning that came from this thread."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._by_thread: dict[int, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._by_thread[threading.get_ident()] = " ".join(record.getMessage().split())[:300]
+
+    def take(self) -> str:
+        """It, once."""
+        return self._by_thread.pop(threading.get_ident(), "")

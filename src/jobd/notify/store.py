@@ -1,0 +1,220 @@
+"""What outlives us: how far the events are handled, what has been told, and what is still to be sent.
+
+The three change in one transaction, so that no event is forgotten and none is told twice; a notice leaves the outbox when its transport
+has taken it. On disk before anything goes on (synchronous=FULL): a power cut too takes nothing back.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
+
+from jobd import locks, paths
+from jobd.errors import JobdError, Refused
+
+TOLD_DAYS = 100  # for which is remembered what was told; only a hundredth of it is ever needed
+FORGET_EVERY = 1000  # letters
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), server_id TEXT NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL);
+CREATE TABLE told (key TEXT PRIMARY KEY, job_id INTEGER, at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX told_at ON told (at);
+CREATE INDEX told_living ON told (job_id) WHERE job_id IS NOT NULL;
+CREATE TABLE outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, transport TEXT NOT NULL, receiver TEXT NOT NULL,
+    subject TEXT NOT NULL, body TEXT NOT NULL, kind TEXT NOT NULL, at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+    due_at REAL NOT NULL DEFAULT 0, UNIQUE (key, transport, receiver));
+CREATE INDEX outbox_due ON outbox (transport, due_at, number);
+"""
+
+
+class Position(NamedTuple):
+    """The last event that was handled."""
+
+    server_id: str  # of its journal
+    seq: int
+    at: float  # wall
+
+
+class Notice(NamedTuple):
+    """Something to be told."""
+
+    key: str  # of what it tells: the same thing has the same one
+    kind: str
+    subject: str
+    body: str
+    at: float
+    to: tuple[str, ...]  # addresses; none: those of the configuration
+    living_job_id: int | None = None  # remembered for as long as that job lives
+
+
+class Letter(NamedTuple):
+    """A notice on its way to one receiver."""
+
+    number: int
+    key: str
+    transport: str
+    receiver: str
+    subject: str
+    body: str
+    kind: str
+    at: float
+    tries: int
+    due_at: float  # not to be tried before (wall)
+
+
+_LETTER = ", ".join(Letter._fields)
+_FORGET = "DELETE FROM told WHERE job_id IS NULL AND at < ?"
+_NEW_LETTER = (
+    "INSERT OR IGNORE INTO outbox (key, transport, receiver, subject, body, kind, at) VALUES (?,?,?,?,?,?,?)"
+)
+
+
+class Store:
+    """The file. For any thread."""
+
+    def __init__(self, folder: str | None = None) -> None:
+        """
+        Raises:
+            JobdError: another jobd-notify has it, or it cannot be used.
+        """
+        paths.make_private(paths.state_dir())
+        self.folder = paths.make_private(folder or os.path.join(paths.state_dir(), "notify"))
+        self._lock = threading.RLock()
+        self._letters = 0
+        self._lock_fd = locks.take(os.path.join(self.folder, "lock"))
+        if self._lock_fd is None:
+            raise Refused(f"another jobd-notify runs already ({self.folder}/lock)")
+        self.path = os.path.join(self.folder, "notify.sqlite")
+        try:
+            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+            elif version != _VERSION:
+                raise Refused(f"{self.path} was written by a newer jobd")
+        except sqlite3.Error as error:
+            raise JobdError(f"{self.path} cannot be used: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+            if self._lock_fd is not None:
+                os.close(self._lock_fd)
+                self._lock_fd = None
+
+    # ---- events
+    def position(self) -> Position | None:
+        """How far the events are handled; None at the very first."""
+        with self._lock:
+            row = self._db.execute("SELECT server_id, seq, at FROM position").fetchone()
+        return None if row is None else Position(*row)
+
+    def take(
+        self,
+        notices: Iterable[Notice],
+        letters_of: Callable[[Notice], Iterable[tuple[str, str]]],
+        position: Position | None,
+    ) -> list[tuple[str, str]]:
+        """Put what was not told yet into the outbox, and the position forward, all or nothing.
+
+        Args:
+            letters_of: (transport, receiver) of a notice.
+
+        Returns:
+            (key, transport) of what is new in the outbox.
+
+        Raises:
+            JobdError: it cannot be written; then nothing has changed.
+        """
+        new: list[tuple[str, str]] = []
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                for notice in notices:
+                    done = self._db.execute(
+                        "INSERT OR IGNORE INTO told VALUES (?,?,?)",
+                        (notice.key, notice.living_job_id, notice.at),
+                    )
+                    if not done.rowcount:
+                        continue
+                    for transport, receiver in letters_of(notice):
+                        values = (
+                            notice.key,
+                            transport,
+                            receiver,
+                            notice.subject,
+                            notice.body,
+                            notice.kind,
+                            notice.at,
+                        )
+                        done = self._db.execute(_NEW_LETTER, values)
+                        if done.rowcount:
+                            new.append((notice.key, transport))
+                if new and self._is_time_to_forget(len(new)):
+                    self._db.execute(_FORGET, (time.time() - TOLD_DAYS * 86400,))
+                if position is not None:
+                    self._db.execute("INSERT OR REPLACE INTO position VALUES (1,?,?,?)", position)
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise JobdError(f"cannot write {self.path}: {error}") from error
+        return new
+
+    def told_living(self) -> list[int]:
+        """The jobs of which something is remembered for as long as they live."""
+        with self._lock:
+            rows = self._db.execute("SELECT DISTINCT job_id FROM told WHERE job_id IS NOT NULL").fetchall()
+        return [job_id for (job_id,) in rows]
+
+    def clean(self, living: Collection[int]) -> None:
+        """Forget what was told long ago, or of jobs that are not living any more where that is all it was for."""
+        gone = [(job_id,) for job_id in self.told_living() if job_id not in living]
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("DELETE FROM told WHERE job_id = ?", gone)
+            self._db.execute(_FORGET, (time.time() - TOLD_DAYS * 86400,))
+            self._db.execute("COMMIT")
+
+    def _is_time_to_forget(self, count: int) -> bool:
+        """Now and then, by how many letters there were."""
+        self._letters += count
+        if self._letters < FORGET_EVERY:
+            return False
+        self._letters = 0
+        return True
+
+    # ---- the outbox
+    def transports(self) -> dict[str, int]:
+        """How many letters wait for each transport."""
+        with self._lock:
+            return dict(self._db.execute("SELECT transport, count(*) FROM outbox GROUP BY transport"))
+
+    def next_letter(self, transport: str) -> Letter | None:
+        """The one that is due first, or was; None where there is none."""
+        query = f"SELECT {_LETTER} FROM outbox WHERE transport = ? ORDER BY due_at, number LIMIT 1"
+        with self._lock:
+            row = self._db.execute(query, (transport,)).fetchone()
+        return None if row is None else Letter(*row)
+
+    def sent(self, letter: Letter) -> None:
+        """It has been taken, or is given up."""
+        with self._lock:
+            self._db.execute("DELETE FROM outbox WHERE number = ?", (letter.number,))
+
+    def postpone(self, letter: Letter, due_at: float) -> None:
+        """It is to be tried again, not before that time (wall)."""
+        with self._lock:
+            self._db.execute(
+                "UPDATE outbox SET tries = tries + 1, due_at = ? WHERE number = ?", (due_at, letter.number)
+            )
+
+    def drop(self, transport: str) -> int:
+        """Give up all for a transport that there is no more; how many."""
+        with self._lock:
+            return self._db.execute("DELETE FROM outbox WHERE transport = ?", (transport,)).rowcount

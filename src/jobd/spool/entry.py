@@ -1,0 +1,22 @@
+"""A folder whose job lives, or whose end is to be told."""
+
+from jobd.spool.files import printable
+from jobd.spool.info import Wanted
+
+PAUSE_S = 1.0  # before what failed for now is tried again; then twice that, and so on
+PAUSE_MAX_S = 60.0
+
+
+class Entry:
+    """A folder whose job lives, or whose end is to be told."""
+
+    def __init__(self, token: str, name: str, wanted: Wanted | None, job_id: int | None = None) -> None:
+        self.token, self.name, self.wanted, self.job_id = token, name, wanted, job_id
+        self.is_held = False
+        self.nb_proc = 1
+        self.pause_s = PAUSE_S
+
+    @property
+    def label(self) -> str:
+        """For the log."""
+        return f"{printable(self.name)} (job {self.job_id})" if self.job_id else printable(self.name)

@@ -1,0 +1,107 @@
+"""The same as the screen, as plain text: for a pipe, a script, or a terminal that can show no screens."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from jobd.api.board import RECENT_MAX, Picture
+from jobd.client import Client as Asker
+from jobd.progress import Progress
+from jobd.tui import facts
+from jobd.tui.progresses import progress_in
+from jobd.tui.text import cut, fit
+from jobd.wire import batch as b
+from jobd.wire import messages as m
+
+COLUMNS = ("JOB", "STATE", "PROCS", "TIME", "END")
+ANSWER_S = 10.0
+
+
+def plain(
+    picture: Picture,
+    progress: Mapping[int, Progress],
+    chosen: facts.Filter,
+    *,
+    width: int | None,
+    now_s: float,
+) -> str:
+    """The lines, each with its end.
+
+    Args:
+        width: of the terminal, in cells; None where lines are not to be cut.
+    """
+    lines = []
+    if picture.status is not None:
+        lines.append("".join(text for text, _ in facts.head(picture.status, picture.node)))
+        lines.append(facts.counts(picture.status))
+    if chosen.words:
+        lines.append(f"only {chosen.words}")
+    table = [(*COLUMNS, "NAME", "PROGRESS/REASON")]
+    for row, indent in facts.as_tree(row for row in picture.rows if chosen.fits(row)):
+        done = progress.get(row.job_id)
+        table.append(
+            (
+                facts.number_of(row),
+                facts.word_of(row),
+                str(row.nb_proc),
+                facts.time_of(row, now_s),
+                facts.end_of(row, now_s, done),
+                indent + facts.name_of(row),
+                facts.progress_text(done, 40) if done is not None else facts.why(row),
+            )
+        )
+    lines += _aligned(table)
+    if picture.is_cut:
+        lines.append("… and more that wait")
+    ended = [row for row in picture.recent if chosen.fits(row)]
+    if ended:
+        lines.append("")
+        lines += _aligned(
+            [
+                ("ENDED", "JOB", "STATE", "EXIT", "TIME", "NAME", "REASON"),
+                *(
+                    (
+                        facts.end_of(row, now_s),
+                        facts.number_of(row),
+                        facts.word_of(row),
+                        facts.code_of(row),
+                        facts.time_of(row, now_s),
+                        facts.name_of(row),
+                        facts.why(row),
+                    )
+                    for row in ended
+                ),
+            ]
+        )
+    if width is not None:
+        lines = [cut(line, width) for line in lines]
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:
+    """The rows with their columns below each other; the last one is as long as it is."""
+    from rich.cells import cell_len
+
+    widths = [min(60, max(map(cell_len, column))) for column in zip(*table, strict=True)]
+    return [
+        " ".join([*(fit(cell, width) for cell, width in zip(row[:-1], widths, strict=False)), row[-1]])
+        for row in table
+    ]
+
+
+def ask(rows_max: int) -> tuple[Picture, dict[int, Progress]]:
+    """How things are now, and how far the running jobs say that they are.
+
+    Raises:
+        NoServer: there is none.
+    """
+    asker = Asker(is_starting=False, deadline_s=ANSWER_S)
+    try:
+        page: m.JobPage = asker.request(m.ListJobs(rows_max=rows_max))
+        recent: m.JobPage = asker.request(m.ListJobs(rows_max=RECENT_MAX, is_finished=True))
+        node: b.Node = asker.request(b.AskNode())
+    finally:
+        asker.close()
+    rows = tuple(page.rows)
+    picture = Picture(1, time.time(), "", page.status, node, rows, bool(page.cursor), tuple(recent.rows))
+    found = {row.job_id: progress_in(row) for row in rows if row.started_at is not None}
+    return picture, {job_id: one for job_id, one in found.items() if one is not None}

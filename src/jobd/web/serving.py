@@ -1,0 +1,107 @@
+"""uvicorn, without its clock: it sleeps until somebody comes, and ends its streams when it is told to end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from jobd.web.app import build
+from jobd.web.config import Config
+from jobd.web.site import Site
+
+HEAD_S = 15.0  # within which a connection must have said what it wants
+HEAD_BYTES_MAX = 16 << 10
+KEEP_ALIVE_S = 30
+LEAVE_S = 5  # that pages under way have when we end
+CONNECTIONS_BESIDE = 200  # besides the live ones
+
+
+class Protocol(H11Protocol):
+    """A connection that must say soon what it wants."""
+
+    def connection_made(self, transport: Any) -> None:
+        """A browser has connected."""
+        super().connection_made(transport)
+        self._head = self.loop.call_later(HEAD_S, self._too_slow)
+
+    def on_response_complete(self) -> None:
+        """A page is sent; the next request must come within the time that a connection is kept, and soon be whole."""
+        super().on_response_complete()
+        self._head.cancel()
+        self._head = self.loop.call_later(KEEP_ALIVE_S + HEAD_S, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has gone."""
+        self._head.cancel()
+        super().connection_lost(exc)
+
+    def _too_slow(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's own looks ten times a second whether it should end; this one is told."""
+
+    def __init__(self, config: uvicorn.Config, site: Site, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._site = site
+        self._over = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Until a signal."""
+        self._loop = asyncio.get_running_loop()
+        self._on_ready()
+        if not self.should_exit:
+            await self._over.wait()
+        self._site.end_streams()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """A signal: end in order; a second Ctrl-C ends at once. uvicorn's own would die by the signal in the end."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+
+
+def serve(config: Config, token: str, listener: socket.socket, on_ready: Callable[[], None]) -> int:
+    """Serve on that socket until SIGTERM or SIGINT; the exit code. `on_ready` is called when pages are answered."""
+    logging.basicConfig(
+        level=logging.INFO if config.debug else logging.WARNING, format="jobctl web: %(message)s"
+    )
+    site = Site(config, token)
+    server = Server(
+        uvicorn.Config(
+            build(site),
+            http=Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            access_log=config.debug,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=LEAVE_S,
+            h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+            limit_concurrency=config.viewers_max + CONNECTIONS_BESIDE,
+        ),
+        site,
+        on_ready,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if config.socket:
+        with contextlib.suppress(OSError):
+            os.unlink(config.socket)
+    return 0

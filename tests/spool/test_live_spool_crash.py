@@ -1,0 +1,159 @@
+"""The spool, the launcher and the server die at every step and at any time; each folder still runs once, and ends in one place."""
+
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from spool.conftest import Spool
+
+MORTAL = str(Path(__file__).with_name("mortal.py"))
+STEPS_MAX = 100
+
+
+def put_form(spool: Spool, form: str, name: str) -> None:
+    """A job in the queue that writes a line to the house's file of runs, in one of the forms."""
+    runs = spool.house.root / "runs"
+    if form == "folder":
+        spool.put(name, f"echo {name} >> {runs}; exit 3", max_nb_proc=1, nb_proc=2)
+    else:
+        making = spool.house.root / "making"
+        making.mkdir(exist_ok=True)
+        (making / name).write_text(f"#!/bin/sh\n#SBATCH -J {name}\necho {name} >> {runs}; exit 3\n")
+        os.rename(making / name, spool.queue / name)
+
+
+def check_done(spool: Spool, name: str) -> None:
+    """It ran once, is told once, and is nowhere else."""
+    (done,) = spool.found(spool.done, name)
+    log = (done / "process.log").read_text()
+    assert log.count("Job started") == 1 and log.count("Job finished") == 1, (name, log)
+    assert log.endswith("with code 3\n")
+    assert spool.status(done)["exit_code"] == 3
+    assert (spool.house.root / "runs").read_text().split().count(name) == 1
+    assert not spool.names(spool.queue) and not spool.names(spool.running) and not spool.names(spool.lost)
+    assert not [left for left in os.listdir(done) if left.startswith(".")], os.listdir(done)
+    (row,) = [row for row in spool.house.jobs(is_finished=True) if row["name"] == name]
+    assert Path(row["batch"].stdout).read_text() == log
+
+
+@pytest.mark.parametrize("form", ["folder", "script"])
+def test_the_spool_dies_at_every_step(spool: Spool, form: str) -> None:
+    """Step by step until it no longer dies: with a folder that is there at the start, so that taking, running and ending are all in it."""
+    spool.prepare()
+    for number in range(1, STEPS_MAX):
+        name = f"job{number}"
+        put_form(spool, form, name)
+        command = [
+            sys.executable,
+            MORTAL,
+            str(number),
+            str(spool.root),
+            "--quiet-s",
+            "0",
+            "--max-nb-proc",
+            "1",
+        ]
+        with open(spool.log, "a") as log:
+            mortal = spool.house.spawn(*command, stdout=log, stderr=log)
+        spool.until(
+            lambda name=name, mortal=mortal: mortal.poll() is not None or spool.found(spool.done, name)
+        )
+        has_died = mortal.poll() is not None
+        spool.process = mortal
+        assert has_died or spool.stop() in (0, -signal.SIGKILL)
+        spool.start("--quiet-s", "0", "--max-nb-proc", "1")
+        spool.until_done(name)
+        assert spool.stop() == 0
+        check_done(spool, name)
+        if not has_died and mortal.returncode == 0:
+            break
+    assert 20 < number < STEPS_MAX - 1, f"{number} steps"
+
+
+@pytest.mark.parametrize("program", ["ln", "mv", "date"])
+@pytest.mark.parametrize("is_after", [False, True])
+def test_the_launcher_dies(spool: Spool, program: str, is_after: bool) -> None:
+    """By a program of that name in its PATH, which ends its caller before or after it has done its work. Then the script never runs."""
+    tools = spool.house.root / "tools"
+    tools.mkdir()
+    flag = spool.house.root / "flag"
+    real = f"/bin/{program}"
+    deadly = f"rm {flag} && {{ kill -9 $PPID; exit 1; }}"
+    first, second = (f'{real} "$@"', deadly) if is_after else (deadly, f'{real} "$@"')
+    (tools / program).write_text(f'#!/bin/sh\n[ -e {flag} ] || exec {real} "$@"\n{first}\n{second}\n')
+    (tools / program).chmod(0o755)
+    spool.house.env["PATH"] = f"{tools}:{spool.house.env['PATH']}"
+    spool.start()
+    flag.touch()
+    spool.put("dies", f"echo ran >> {spool.house.root}/runs")
+    done = spool.until_done("dies")
+    assert spool.status(done)["signal"] == signal.SIGKILL
+    assert not (spool.house.root / "runs").exists()
+    spool.put("next", f"echo ran >> {spool.house.root}/runs")
+    spool.until_done("next")
+    assert not spool.names(spool.queue) and not spool.names(spool.running) and not spool.names(spool.lost)
+
+
+def test_a_storm(spool: Spool) -> None:
+    """Two hundred folders, while spool and server are killed over and over: each runs at most once, and nothing is lost."""
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    runs = spool.house.root / "runs"
+    count = 120
+    spool.start()
+    for number in range(count):
+        spool.put(f"job{number}", f"echo job{number} >> {runs}; exit 3")
+        if number % 10 == 5:
+            if chance.random() < 0.6:
+                spool.stop(signal.SIGKILL)
+                spool.start(is_waiting=chance.random() < 0.5)
+            if chance.random() < 0.5:
+                os.kill(spool.house.server_pid(), signal.SIGKILL)
+                spool.house.ok("Sserver", "2")
+    spool.until(lambda: len(spool.names(spool.done)) + len(spool.names(spool.lost)) >= count)
+    ran = runs.read_text().split()
+    assert sorted(ran) == sorted(set(ran)), f"seed {seed}"
+    assert not spool.names(spool.lost) and len(ran) == count, f"seed {seed}"
+    for path in spool.done.iterdir():
+        assert spool.status(path)["exit_code"] == 3, f"seed {seed}"
+        log = (path / "process.log").read_text()
+        assert log.count("Job started") == 1 and log.count("Job finished") == 1, f"seed {seed}: {log}"
+
+
+def test_what_is_left_over_goes_to_lost_and_found(spool: Spool) -> None:
+    """Among the running ones: a folder that nobody started, a copy of one that runs, and one whose journal is gone."""
+    spool.start()
+    gate = spool.house.pipe("gate")
+    spool.put("runs", f"read x < {gate}")
+    spool.until(lambda: spool.names(spool.running))
+    spool.until(lambda: (spool.running / "runs" / "process.log").exists())
+    assert spool.stop() == 0
+    (spool.running / "stranger").mkdir()
+    spool.house.ok("cp", "-r", str(spool.running / "runs"), str(spool.running / "copy"))
+    spool.start()
+    for name in ("stranger", "copy"):
+        _, text = spool.until_lost(name)
+        assert "left over among the running ones" in text
+    assert spool.names(spool.running) == ["runs"]
+    gate.write_text("go\n")
+    spool.until_done("runs")
+    assert spool.stop() == 0
+    # Now the server forgets all.
+    gate2 = spool.house.pipe("gate2")
+    spool.start()
+    spool.put("forgotten", f"read x < {gate2}")
+    spool.until(lambda: spool.names(spool.running))
+    assert spool.stop() == 0
+    gate2.write_text("go\n")
+    spool.until(lambda: not spool.house.jobs())
+    spool.house.ok("Sserver", "-2")
+    for path in (spool.house.root / ".local/state/jobd").glob("journal.sqlite*"):
+        path.unlink()
+    spool.house.server(2)
+    spool.start()
+    _, text = spool.until_lost("forgotten")
+    assert "does not know job" in text
