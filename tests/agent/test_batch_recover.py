@@ -303,3 +303,17 @@ def test_where_leftovers_are_left_alone_a_new_agent_leaves_them_too(hands: Hands
     hands.turn(0)
     assert hands.marked() == [pid]
     os.kill(pid, signal.SIGKILL)
+
+
+def test_what_the_server_tells_of_while_orphans_are_looked_for_is_none(hands: Hands) -> None:
+    pid = stranger(hands, 7)
+    next_agent(hands)
+    first = hands.agent._orphans_at_s
+    hands.until(lambda: hands.agent._orphans_at_s != first)
+    salloc = look_up(pid)
+    assert salloc is not None
+    hands.hear(m.Watch(hands.server_id, [m.Watched(7, pid, salloc.start_ticks, "token")]))
+    hands.until(lambda: hands.agent._orphans_at_s is None)
+    hands.turn(0)
+    assert hands.marked() == [pid]
+    os.kill(pid, signal.SIGKILL)

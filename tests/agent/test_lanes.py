@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import threading
 import time
@@ -106,6 +107,9 @@ def test_one_that_was_reaped_by_another_is_over_too() -> None:
 
 def test_there_are_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Lanes(lambda _: None, most=0).free() is None
+    with monkeypatch.context() as patched:
+        patched.setattr(resource, "getrlimit", lambda _: (7, 7))
+        assert Lanes(lambda _: None).free() is None
 
     def refused(_: Any) -> Lane:
         raise RuntimeError("can't start new thread")

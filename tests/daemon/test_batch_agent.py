@@ -50,7 +50,8 @@ def test_a_launch_comes_after_its_blobs_and_says_all(house: House) -> None:
     house.tick(
         batch(name="sim", stdout="out/%x-%j.txt", stderr="/tmp/%J.err", umask=0o077, is_appending=True)
     )
-    environment, script, found = house.ear.told
+    watch, environment, script, found = house.ear.told
+    assert watch == m.Watch("here", [])  # whose agent it is
     assert (environment, script) == (ENVIRONMENT, SCRIPT)
     assert isinstance(found, b.Launch)
     assert (found.job_id, found.attempt, found.token, found.server_id) == (1, 1, "a", "here")

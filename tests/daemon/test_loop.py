@@ -173,7 +173,7 @@ def test_an_agent_that_comes_is_told_all_that_it_should_know(house: House) -> No
 def test_an_agent_that_tells_of_a_job_long_over_is_told_to_forget_it(house: House) -> None:
     house.tick(HELLO)
     house.tick(agent(m.Gone(7, True, 0, None)))
-    assert house.ear.told == [m.Forget(7)]
+    assert house.ear.told == [m.Watch("here", []), m.Forget(7)]
 
 
 def test_a_hello_in_the_tick_of_a_full_disk_makes_the_agent_do_nothing(house: House) -> None:

@@ -103,7 +103,7 @@ def recalled(house: House) -> AgentSaid:
 def test_what_is_next_is_sent_after_its_blobs_as_it_will_be_launched(house: House) -> None:
     prefetching(house, 1, time_limit_s=60)
     kinds = [type(message).__name__ for message in house.ear.told]
-    assert kinds == ["Blob", "Blob", "Launch", "Launch", "Prefetch"]
+    assert kinds == ["Watch", "Blob", "Blob", "Launch", "Launch", "Prefetch"]
     prefetch = said(house, b.Prefetch)[0].launch
     house.server.prefetched.lost()
     house.ear.told.clear()

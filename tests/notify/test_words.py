@@ -1,6 +1,7 @@
 """The text of notices, and the mail made of them."""
 
 import email
+import os
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
@@ -65,7 +66,8 @@ def test_the_last_lines_are_those_of_the_end(tmp_path: Path) -> None:
     assert len(line) == words.LINE_CHARS_MAX
     path.write_bytes(b"\n\n")
     assert words.tail_lines(str(path), 3) == []
-    for other in (str(tmp_path), str(tmp_path / "none"), "/dev/zero", "\0", ""):
+    os.mkfifo(tmp_path / "pipe")
+    for other in (str(tmp_path / "pipe"), str(tmp_path), str(tmp_path / "none"), "/dev/zero", "\0", ""):
         assert words.tail_lines(other, 3) == []
 
 

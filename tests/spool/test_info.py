@@ -68,7 +68,7 @@ def test_other_files_are_no_info_files(tmp_path: Path) -> None:
 def test_a_script_with_sbatch_lines(tmp_path: Path) -> None:
     script = "#!/bin/bash\n# words\n#SBATCH -n 2\n\n#SBATCH -t 5\n# end\necho #SBATCH -n 9\n"
     found = wanted_of(folder_of(tmp_path, run__sh=script, helper__sh="#!/bin/sh\ntrue\n", log="x"))
-    assert (found.file, found.script) == ("run.sh", "exec ./'run.sh'")
+    assert (found.file, found.script) == ("run.sh", "exec ./run.sh")
     assert found.directives == "#!/bin/bash\n# words\n#SBATCH -n 2\n\n#SBATCH -t 5\n"
 
 

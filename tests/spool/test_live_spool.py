@@ -354,9 +354,9 @@ def test_two_of_one_name(spool: Spool, name: str) -> None:
 
 def test_a_running_folder_that_is_removed(spool: Spool) -> None:
     spool.start()
-    gate = spool.house.pipe("gate")
-    spool.put("gone", f"read x < {gate}")
-    spool.until(lambda: spool.names(spool.running))
+    gate, ready = spool.house.pipe("gate"), spool.house.pipe("ready")
+    spool.put("gone", f"echo up > {ready}; read x < {gate}")
+    assert spool.house.until_ready(ready) == "up\n"
     shutil.rmtree(spool.running / "gone")
     gate.write_text("go\n")
     spool.until(lambda: "its folder has gone" in spool.text())

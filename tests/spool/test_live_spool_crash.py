@@ -36,6 +36,7 @@ def check_done(spool: Spool, name: str) -> None:
     assert (spool.house.root / "runs").read_text().split().count(name) == 1
     assert not spool.names(spool.queue) and not spool.names(spool.running) and not spool.names(spool.lost)
     assert not [left for left in os.listdir(done) if left.startswith(".")], os.listdir(done)
+    assert not [left for left in spool.names(spool.root / ".jobd-spool") if "-" in left or "." in left]
     (row,) = [row for row in spool.house.jobs(is_finished=True) if row["name"] == name]
     assert Path(row["batch"].stdout).read_text() == log
 

@@ -125,10 +125,16 @@ def test_it_listens_on_this_machine_alone(house: House) -> None:
 
 
 def test_the_token_is_not_written_where_it_would_stay(house: House) -> None:
-    with visiting(house) as visitor:
-        address = visitor.web.address
-    assert visitor.web.process.stdout is not None
-    token = address.partition("token=")[2]
+    config = house.root / "web.toml"
+    config.write_text("debug = true\n")
+    with visiting(house, "--config", str(config)) as visitor:
+        token = visitor.web.address.partition("token=")[2]
+        process = visitor.web.process
+        visitor.http.get("/history?x=1&token=wrong&y=2")
+        process.terminate()
+        assert process.stdout is not None
+        log = process.stdout.read()
+    assert "GET /?token=… HTTP/1.1" in log and token not in log
     assert token and Path(house.root / ".local/state/jobd/web.token").read_text().strip() == token
     terminal = house.terminal("jobctl", "web", "--port", str(visitor.web.port))
     terminal.expect_exact(token)

@@ -189,7 +189,7 @@ def test_a_new_journal_leaves_the_sums_and_links_to_nothing(path: str) -> None:
     ledger.find(row._replace(ended_at=(row.ended_at or 0.0) + 50))
     saved(ledger)
     with Reader(path) as reader:
-        assert [span.job_id for span in reader.spans(0, 2e9, is_long=False)] == [-12, 12]
+        assert [span.job_id for span in reader.spans(0, 2e9, is_long=False)] == [12, -12]
 
 
 def test_short_jobs_have_a_bound(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,5 +129,6 @@ def visiting(house: House, *arguments: str) -> Iterator[Visitor]:
     finally:
         visitor.close()
         code = web.stop()
-        text = web.process.stdout.read() if web.process.stdout else ""
+        is_open = web.process.stdout is not None and not web.process.stdout.closed
+        text = web.process.stdout.read() if is_open and web.process.stdout else ""
     assert code == 0 and "Traceback" not in text, (code, text)

@@ -6,6 +6,7 @@ that has ended is free and this thread wakes just there.
 
 import contextlib
 import os
+import resource
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from jobd.agent.hand import Hand
 
 LANES_MAX = 64  # more than so many processes are not followed, but told of by SIGCHLD
+NPROC_SHARE = 8  # threads count as processes: no more lanes than this part of what the user may have
 
 
 class Lane(Hand):
@@ -56,10 +58,11 @@ class Lanes:
         """
         Args:
             over: of each of them.
-            most: that there may be.
+            most: that there may be, if the user may have many processes.
         """
         self._over = over
-        self._most = most
+        nproc = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        self._most = most if nproc == resource.RLIM_INFINITY else min(most, nproc // NPROC_SHARE)
         self._lanes: list[Lane] = []
 
     def free(self) -> Lane | None:

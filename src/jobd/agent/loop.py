@@ -16,7 +16,7 @@ from jobd import __version__, locks, paths
 from jobd.agent import control, recover
 from jobd.agent.batch import Batches
 from jobd.agent.blobs import Spool
-from jobd.agent.book import Book
+from jobd.agent.book import Book, Key
 from jobd.agent.cgroup import Groups
 from jobd.agent.kill import KillingOfJob
 from jobd.agent.outbox import Outbox
@@ -67,6 +67,7 @@ class Agent:
         self._outbox = Outbox(link)
         self._turn_s = 0.0
         self._orphans_at_s: float | None = None
+        self._suspects: set[Key] = set()
         self._has_looked_for_orphans = False
         self.is_connected = False
         self.was_told_bye = False
@@ -289,10 +290,11 @@ class Agent:
             if killing.is_over and watch.gone is None:
                 self._after_killing(watch, now_s)
         if self._orphans_at_s is not None and now_s >= self._orphans_at_s:
-            is_done = recover.find_orphans(
-                self.batches, set(self._watches), is_leaving=self._is_leaving
+            watched = set(self._watches)
+            self._suspects = recover.find_orphans(
+                self.batches, watched, self._suspects, is_leaving=self._is_leaving
             )
-            self._orphans_at_s = None if is_done else now_s + recover.ORPHANS_AFTER_S
+            self._orphans_at_s = now_s + recover.ORPHANS_AFTER_S if self._suspects else None
 
     def _after_killing(self, watch: Watch, now_s: float) -> None:
         client = watch.client

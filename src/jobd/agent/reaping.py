@@ -123,9 +123,9 @@ class Children:
             if any(self._owners.get(pid) == key or self._possible.get(pid) == {key} for pid in pids):
                 return True
             # One in the middle of its end has no environment any more, and keeps its own children until it is a zombie.
-            if not any([self._is_fading(pid) for pid in pids if pid in self._bare - self._faded]):
+            new = [pid for pid in pids if pid in self._bare and pid not in self._faded]
+            if not [pid for pid in new if self._is_fading(pid)]:
                 return False
-            time.sleep(FADING_PAUSE_S)
         return True  # most likely not, but then that is soon seen
 
     def _is_fading(self, pid: int) -> bool:
@@ -135,6 +135,8 @@ class Children:
             return False
         if process is None or process.is_zombie:
             self._faded.add(pid)
+        else:
+            time.sleep(FADING_PAUSE_S)
         return True
 
     def roots_of(self, key: Key) -> list[int]:

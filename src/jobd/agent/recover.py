@@ -33,28 +33,28 @@ def recover(batches: Batches) -> None:
     batches.spool.sweep()
 
 
-def find_orphans(batches: Batches, watched: set[int], *, is_leaving: bool) -> bool:
+def find_orphans(batches: Batches, watched: set[int], suspects: set[Key], *, is_leaving: bool) -> set[Key]:
     """End what carries the marker of an attempt of our server that nobody knows of any more.
 
     Args:
         watched: numbers of Sallocs' jobs, whose commands may carry the attempt of the batch job around them.
+        suspects: what the last look told to look at again. Only that is ended: a Salloc may begin while we look.
         is_leaving: what attempts leave running is left alone.
 
     Returns:
-        False if it is to be done again: something lives of an attempt whose end the server has not committed yet.
+        Attempts that nobody knows of, and those of which something lives though they have left: to be looked at again.
     """
     table = batches.looks.table(batches.server_id)
     keys: set[Key] = set() if is_leaving else {(mark.job_id, mark.attempt) for mark in table.attempts}
-    for key in sorted(keys - set(batches.attempts) - set(batches.parked)):
-        if key[0] not in watched:
-            log.warning(
-                "job %d: processes of its attempt %d live, and nobody knows of it: they are ended", *key
-            )
-            batches.end_stranger(key, batches.server_id, grace_s=0.0, is_silent=True)
+    gone = {key for key, attempt in batches.attempts.items() if attempt.left}  # and not committed yet
+    unknown = {key for key in keys - set(batches.attempts) - set(batches.parked) if key[0] not in watched}
+    for key in sorted(unknown & suspects):
+        log.warning("job %d: processes of its attempt %d live, and nobody knows of it: they are ended", *key)
+        batches.end_stranger(key, batches.server_id, grace_s=0.0, is_silent=True)
     for group in batches.groups.leftovers() if batches.groups is not None else []:
         if numbers_of(group) not in batches.attempts and not group.is_populated:
             group.remove()
-    return not any(attempt.left for key, attempt in batches.attempts.items() if key in keys)
+    return unknown - suspects | keys & gone
 
 
 def _take_over(batches: Batches, entry: Entry, pid: int, start_ticks: int) -> None:

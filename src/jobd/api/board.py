@@ -58,6 +58,7 @@ class Board:
         self._rows_max, self._recent_max, self._pause_s = rows_max, recent_max, pause_s
         self._stream: EventStream | None = None
         self._ending = threading.Event()
+        self._is_gone = False  # the stream has lost the server
         self.picture = Picture(0, time.time())
         self._thread = threading.Thread(target=self._run, name="board", daemon=True)
 
@@ -85,6 +86,7 @@ class Board:
         while not self._ending.is_set():
             try:
                 status = Asker(is_starting=False, deadline_s=ANSWER_S).request(m.Ask())
+                self._is_gone = False
                 self._stream = EventStream(status, tell=self._heard_of_server)
             except JobdError as error:
                 self._trouble(_words(error))
@@ -101,7 +103,8 @@ class Board:
         self._ask()
         asked_s = time.monotonic()
         while not self._ending.is_set():
-            events = stream.wait(AGAIN_S if self.picture.trouble else None)
+            # A server that is back may answer before the stream stands again: until then nobody would tell that it goes once more.
+            events = stream.wait(AGAIN_S if self.picture.trouble or self._is_gone else None)
             if self._ending.is_set():
                 return
             if events:
@@ -114,7 +117,8 @@ class Board:
             self._ask()
 
     def _heard_of_server(self, text: str) -> None:
-        if "gone" in text:
+        self._is_gone = "gone" in text
+        if self._is_gone:
             self._trouble("the server has gone; waiting for it")
         elif self._stream is not None:
             self._stream.wake()

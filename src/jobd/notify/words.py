@@ -310,7 +310,9 @@ def _last_lines(row: JobRow, lines_max: int) -> list[str]:
 def tail_lines(path: str, lines_max: int) -> list[str]:
     """The last lines of an output file, as a person would see them; none where there is no such file."""
     try:
-        # A pipe or a device is not waited for, and not read.
+        # A pipe or a device is not waited for, and not even opened: who writes to it would take us for its reader.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return []
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError):
         return []

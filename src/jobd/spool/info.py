@@ -5,6 +5,7 @@ Other keys, sections and elements are the script's own and are left alone.
 
 import configparser
 import os
+import re
 from typing import NamedTuple
 
 from jobd.errors import UsageError
@@ -22,6 +23,7 @@ SIZE_MAX = 1 << 20  # of an info file
 SECTION = "QMOptions"
 ROOT = "PARAMETER"
 LOG = "process.log"
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 STATUS = "status.json"
 KEYS = ("script", "nb_proc", "e_mail", "info", "priority", "size")
 _LINE_MAX = BATCH_COMMAND_BYTES_MAX - 16384  # the launcher's other words are paths
@@ -88,6 +90,8 @@ def wanted_of(folder: str, job_file: str = "") -> Wanted:
 
 def quoted(word: str) -> str:
     """One word for a shell."""
+    if _PLAIN.fullmatch(word):
+        return word
     return "'" + word.replace("'", "'\\''") + "'"
 
 

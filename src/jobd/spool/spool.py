@@ -111,7 +111,9 @@ class Spool:
         self._enter(entry, is_waiting=True)
         try:
             entry.wanted = wanted_of(path, self.settings.job_file)
-            self.places.turn(entry.token, path)
+            # Where there is a link, its job may be starting just now: then the link is the launcher's to turn.
+            if not os.path.lexists(self.places.link_of(entry.token)):
+                self.places.turn(entry.token, path)
         except (BadFile, OSError) as error:
             self._reject_entry(entry, text_of(error))
             return
@@ -127,6 +129,8 @@ class Spool:
         Returns:
             In how many seconds it is to be looked at again, if it is left alone; else 0.
         """
+        if self.is_known(name):
+            return 0.0
         path = os.path.join(self.places.queue, name)
         try:
             self._take(path, name)
@@ -354,10 +358,14 @@ class Spool:
         if path is not None:
             self._reject(path, reason, entry.token)
 
-    def _reject(self, path: str, reason: str, token: str = "") -> None:
-        """To lost+found; where that cannot be now, later."""
+    def _reject(self, path: str, reason: str, token: str = "", inode: int = 0) -> None:
+        """To lost+found; where that cannot be now, later, if it is still the same (its inode)."""
         name = printable(os.path.basename(path))
         try:
+            found = os.lstat(path).st_ino
+            if inode not in (0, found):
+                return
+            inode = found
             target = self.places.reject(path, reason, token)
             if token:
                 remove(os.path.join(target, HIDDEN))
@@ -371,7 +379,7 @@ class Spool:
                 text_of(error),
                 printable(reason),
             )
-            self._later(("reject", path), PAUSE_MAX_S, lambda: self._reject(path, reason, token))
+            self._later(("reject", path), PAUSE_MAX_S, lambda: self._reject(path, reason, token, inode))
 
     def _again(self, key: Any, what: "Entry | str", do: Callable[[], Any]) -> None:
         pause_s = PAUSE_S

@@ -15,7 +15,7 @@ from jobd.slurm import directives
 from jobd.spool.files import printable
 from jobd.spool.info import LOG, Wanted
 from jobd.spool.launch import launcher
-from jobd.spool.places import Places
+from jobd.spool.places import SCRATCH, Places
 from jobd.wire.batch import BatchItem, SubmitBatch
 from jobd.wire.rows import JobRow
 
@@ -135,7 +135,7 @@ def _submit_script(client: Client, places: Places, folder: Folder, max_nb_proc: 
     if "--requeue" not in said:
         asked.append("--no-requeue")
     head = wanted.directives.split("\n", 1)[1]
-    with tempfile.TemporaryDirectory(prefix="jobd-spool-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=places.links) as scratch:
         path = os.path.join(scratch, os.path.basename(wanted.file))
         with open(path, "wb") as file:
             file.write(f"#!/bin/sh\n{head}{_launcher(places)}".encode("utf-8", "surrogateescape"))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections import deque
+from functools import partial
 from typing import Any
 
 from textual.app import App
@@ -102,6 +103,7 @@ class Top(App[int]):
         self._latest = self.board.picture
         self._keys: deque[Key] = deque()  # that wait
         self._is_pressing = False  # one is under way
+        self._turn = 0  # whose it is to press the next one
         self._key_timer: Timer | None = None
 
     def get_default_screen(self) -> QueueScreen:
@@ -166,14 +168,14 @@ class Top(App[int]):
             return
         for _ in range(_TURNS):
             await asyncio.sleep(0)
-        self._key_timer = self.set_timer(
-            KEY_S, self._press_next
-        )  # a screen that goes takes what it was to call with it
-        self.call_after_refresh(self._press_next)
+        self._turn += 1
+        press = partial(self._press_next, self._turn)
+        self.set_timer(KEY_S, press)  # a screen that goes takes with it what it was to call
+        self.call_after_refresh(press)
 
-    async def _press_next(self) -> None:
-        if self._key_timer is not None:
-            self._key_timer.stop()
+    async def _press_next(self, turn: int) -> None:
+        if turn == self._turn and self._key_timer is None and self._keys:
+            self._turn += 1
             await self._press()
 
     # ---- what comes in, from the board's thread

@@ -119,10 +119,11 @@ class QueueScreen(ActingScreen):
                 state.append(" (what stands here is old)")
         elif picture.status is not None:
             state.append(facts.counts(picture.status))
-            since = moment(picture.status.started_at, self._now_s)
-            state.append(
-                f"  server since {since}" + ("" if picture.status.agent_pid else ", its agent is away"), "dim"
-            )
+            if not self.chosen.words:
+                since = moment(picture.status.started_at, self._now_s)
+                state.append(f"  server since {since}", "dim")
+            if not picture.status.agent_pid:
+                state.append("  its agent is away", "bold red")
         if self.chosen.words:
             state.append(f"  only {self.chosen.words}: {self._shown}", "bold yellow")
         self.query_one("#state", Static).update(state)

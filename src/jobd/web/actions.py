@@ -1,6 +1,6 @@
 """What the page may do, each as far as web.toml allows it. One form for all: `do` says what, and to which jobs.
 
-    do = "cancel 12", "hold 12_3", "release 12", "rerun 12", "delete 12", "set-nb-proc"; more jobs by `job`, a number by `number`
+    do = "cancel 12", "hold 12_3", "release 12", "rerun 12", "delete 12", "set-nb-proc"; without a job in it: those of `job`; a number by `number`
 
 What ends or forgets something is asked for once more, on a page of its own, so that no slip of a finger ends a job.
 """
@@ -95,7 +95,8 @@ def read(form: dict[str, list[str]]) -> Asked:
     words = _one(form, "do").split()
     if not words or words[0] not in ACTIONS:
         raise UsageError("the form asks for nothing that is known here")
-    texts = words[1:] + form.get("job", [])
+    # A button of one row means that job alone, whatever boxes are ticked beside it.
+    texts = words[1:] or form.get("job", [])
     if len(texts) > JOBS_MAX:
         raise UsageError(f"at most {JOBS_MAX} jobs at a time")
     jobs = list({text_of(job): job for job in map(parse, texts)}.values())

@@ -39,6 +39,7 @@ TELL_S = 1.0  # between two of them
 CACHED_S = 1.0  # for so long the same question has the same answer
 CACHED_MAX = 32
 SPAN_MIN_S = 60.0  # of a time line
+JOB_ID_MAX = 10**18
 TABLE_ROWS = 24
 JOBS_LISTED = 50
 
@@ -255,8 +256,10 @@ async def timeline_json(request: Request) -> Response:
 
 async def job_json(request: Request) -> Response:
     """What one job used over time."""
-    charts = _charts(request)
-    row = await charts.site.call(_row, request.path_params["job_id"])
+    charts, job_id = _charts(request), request.path_params["job_id"]
+    if job_id > JOB_ID_MAX:
+        raise HTTPException(404, f"no job {job_id}")
+    row = await charts.site.call(_row, job_id)
     if row.ended_at is None and row.started_at is not None:
         charts.sampler.watch()
     points = await asyncio.to_thread(charts.points, row)

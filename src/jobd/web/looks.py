@@ -224,6 +224,8 @@ def size(count_bytes: float) -> str:
     """512 MB, 1.5 GB; 0 for nothing."""
     if count_bytes <= 0:
         return "0"
+    if count_bytes == 1:
+        return "1 byte"
     value, units = float(count_bytes), ("bytes", "kB", "MB", "GB", "TB", "PB")
     index = 0
     while value >= KIB and index + 1 < len(units):

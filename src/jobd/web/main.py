@@ -122,7 +122,8 @@ def _listen(config: Any) -> socket.socket:
         if config.socket:
             return _listen_unix(config.socket)
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Named as TCP, so that asyncio switches Nagle's pauses off: 40 ms for each answer otherwise.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # A browser that neither reads nor goes is let go by the kernel.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable
@@ -73,11 +74,27 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._over.set)
 
 
+class _WithoutToken(logging.Filter):
+    """The log has the addresses that were asked for, and not the token in them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Each line is kept."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _TOKEN.sub(r"\1…", value) if isinstance(value, str) else value for value in record.args
+            )
+        return True
+
+
+_TOKEN = re.compile(r"([?&]token=)[^&\s]*")
+
+
 def serve(config: Config, token: str, listener: socket.socket, on_ready: Callable[[], None]) -> int:
     """Serve on that socket until SIGTERM or SIGINT; the exit code. `on_ready` is called when pages are answered."""
     logging.basicConfig(
         level=logging.INFO if config.debug else logging.WARNING, format="jobctl web: %(message)s"
     )
+    logging.getLogger("uvicorn.access").addFilter(_WithoutToken())
     site = Site(config, token)
     server = Server(
         uvicorn.Config(

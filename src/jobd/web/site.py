@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -226,6 +227,7 @@ class Site:
         return HTMLResponse(text, status_code=status_code)
 
 
+@cache
 def _environment(version: str) -> Environment:
     env = Environment(
         loader=PackageLoader("jobd.web"),

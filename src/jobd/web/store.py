@@ -20,6 +20,7 @@ from jobd.wire.rows import JobRow
 
 VERSION = 1
 SPANS_MAX = 200_000  # short jobs that are remembered one by one; of older ones only how many there were
+SPANS_READ_MAX = 50_000  # for one picture: half a second
 SHORT_S = 120.0
 CURVES_MAX = 5_000  # jobs whose use over time is remembered
 CURVE_POINTS_MAX = 500
@@ -284,12 +285,12 @@ class Reader:
         return 0.0 if found is None else float(json.loads(found[0]))
 
     def spans(self, begin: float, end: float, *, is_long: bool) -> Iterator[Span]:
-        """Jobs that ran in that time, by their ends."""
+        """Jobs that ran in that time, the last ends first; of too many the newest."""
         last = end + (KEPT_S if is_long else SHORT_S)
         rows = self._db.execute(
             "SELECT ended, job_id, started, nb_proc, cpus, name, state FROM spans"
-            " WHERE is_long = ? AND ended BETWEEN ? AND ? AND started < ? ORDER BY ended",
-            (int(is_long), begin, last, end),
+            " WHERE is_long = ? AND ended BETWEEN ? AND ? AND started < ? ORDER BY ended DESC LIMIT ?",
+            (int(is_long), begin, last, end, SPANS_READ_MAX),
         )
         for row in rows:
             cpus = json.loads(row[4]) if row[4] != "[]" else []

@@ -4,6 +4,7 @@
   const AGAIN_MS = 1000; // between two questions of one chart
   const SVG = "http://www.w3.org/2000/svg";
   const UNITS = ["bytes", "kB", "MB", "GB", "TB", "PB"];
+  const POWERS = Array.from({ length: 50 }, (nothing, index) => 2 ** index); // sizes are told in these
   const DAYS = { month: "short", day: "numeric" };
   const reload = []; // of each chart on this page
 
@@ -78,7 +79,7 @@
     const common = { stroke: () => colour("text"), grid: { stroke: () => colour("grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     return [
       { ...common, space: 64, values: (u, splits, axis, space, step) => splits.map(tick(step)) },
-      { ...common, size: 62, values: (u, splits) => splits.map(format) },
+      { ...common, size: 62, incrs: format === size ? POWERS : undefined, values: (u, splits) => splits.map(format) },
     ];
   }
 

@@ -178,6 +178,7 @@
       bytes /= 1024;
       index += 1;
     }
+    if (bytes === 1 && index === 0) return "1 byte";
     return bytes === 0 ? "0" : `${bytes < 100 ? Number(bytes.toPrecision(3)) : Math.round(bytes)} ${units[index]}`;
   }
 
