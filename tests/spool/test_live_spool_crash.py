@@ -118,11 +118,14 @@ def test_a_storm(spool: Spool) -> None:
     spool.until(lambda: len(spool.names(spool.done)) + len(spool.names(spool.lost)) >= count)
     ran = runs.read_text().split()
     assert sorted(ran) == sorted(set(ran)), f"seed {seed}"
-    assert not spool.names(spool.lost) and len(ran) == count, f"seed {seed}"
-    for path in spool.done.iterdir():
-        assert spool.status(path)["exit_code"] == 3, f"seed {seed}"
+    told = {}  # of each folder that did not end as it should: what it tells
+    for path in [*spool.done.iterdir(), *spool.lost.iterdir()]:
         log = (path / "process.log").read_text()
-        assert log.count("Job started") == 1 and log.count("Job finished") == 1, f"seed {seed}: {log}"
+        is_told = log.count("Job started") == 1 and log.count("Job finished") == 1
+        status = (path / "status.json").read_text() if (path / "status.json").exists() else ""
+        if not is_told or path.parent == spool.lost or '"exit_code": 3,' not in status:
+            told[path.name] = (log, status)
+    assert not told and len(ran) == count, f"seed {seed}: {len(ran)} ran; {told}; {spool.text()[-3000:]}"
 
 
 def test_what_is_left_over_goes_to_lost_and_found(spool: Spool) -> None:

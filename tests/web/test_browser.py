@@ -106,6 +106,7 @@ def test_a_page_for_reading_offers_nothing(client: jobd.Client, house: House, br
         for path in ("/", f"/job/{job.id}", "/history"):
             browser.go(web.page(path))
             assert not browser.all('button[name="do"]') and not browser.all('form[method="post"]')
+        browser.go("about:blank")
     job.cancel()
 
 
@@ -272,3 +273,4 @@ def test_a_hundred_thousand_jobs_in_the_history(house: House, browser: Browser) 
         assert len(browser.all(".timeline svg rect")) < 5000
         browser.go(web.page("/usage?span=day"))
         browser.until_text("jobs ended", "[data-part=means]")
+        browser.go("about:blank")  # before the page's program ends

@@ -35,10 +35,11 @@ def test_the_charts_of_a_job_grow_while_it_runs(client: jobd.Client, web: Web, b
     browser.go(web.page(f"/job/{job.id}"))
     browser.until(lambda: count(browser, "job", "points") >= 2, "two points")
     assert len(browser.all(f"{chart('job')} canvas")) == 2
+    assert "asked for" in browser.text(f"{chart('job')} .u-legend")
     before = count(browser, "job", "points")
     browser.until(lambda: count(browser, "job", "points") > before, "a new point without a reload")
     browser.all(f"{chart('job')} summary")[0].click()
-    rows = browser.all(f"{chart('job')} tbody tr")
+    rows = browser.all(f"{chart('job')} .chart-table tbody tr")
     assert rows and "MB" in rows[0].text
     # By keyboard: the chart takes the focus and reads its values.
     box = browser.all(f"{chart('job')} .chart-box")[0]

@@ -94,6 +94,7 @@ def serve(config: Config, token: str, listener: socket.socket, on_ready: Callabl
     logging.basicConfig(
         level=logging.INFO if config.debug else logging.WARNING, format="jobctl web: %(message)s"
     )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it is named for what it is not
     logging.getLogger("uvicorn.access").addFilter(_WithoutToken())
     site = Site(config, token)
     server = Server(

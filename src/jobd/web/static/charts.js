@@ -188,7 +188,7 @@
       find("none").hidden = found.at.length > 0;
       if (!found.at.length) return;
       if (!draw) {
-        find("procs").hidden = find("memory").hidden = place.querySelector("details").hidden = false;
+        find("procs").hidden = find("memory").hidden = place.querySelector(".chart-table").hidden = false;
         draw = [
           lines(find("procs"), "Processors that the job used", procs, [
             { label: "used", colour: "used", isFilled: true },
@@ -208,7 +208,7 @@
 
   // The same numbers for who cannot see the chart: some twenty rows.
   function table(place, found) {
-    const body = place.querySelector("tbody");
+    const body = place.querySelector(".chart-table tbody");
     const step = Math.max(1, Math.ceil(found.at.length / 24));
     const rows = [];
     for (let index = found.at.length - 1; index >= 0; index -= step) {
