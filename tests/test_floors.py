@@ -25,7 +25,7 @@ ALLOWED = {
     "client": {"wire", "words"},
     "cli": {"client", "slurm", "wire", "words"},
     "api": {"client", "slurm", "wire", "words"},
-    **dict.fromkeys(("spool", "notify", "web", "tui"), {"api", "client", "slurm", "wire", "words"}),
+    **{name: {"api", "client", "slurm", "wire", "words"} for name in ("spool", "notify", "web", "tui")},
     "daemon": {"core", "journal", "slurm", "wire", "words"},
 }
 CLIENT_MODULES = {"client", "start", "stream", "waits"}

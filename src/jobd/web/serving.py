@@ -91,10 +91,9 @@ _TOKEN = re.compile(r"([?&]token=)[^&\s]*")
 
 def serve(config: Config, token: str, listener: socket.socket, on_ready: Callable[[], None]) -> int:
     """Serve on that socket until SIGTERM or SIGINT; the exit code. `on_ready` is called when pages are answered."""
-    logging.basicConfig(
-        level=logging.INFO if config.debug else logging.WARNING, format="jobctl web: %(message)s"
-    )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it is named for what it is not
+    logging.basicConfig(level=logging.WARNING, format="jobctl web: %(message)s")
+    if config.debug:
+        logging.getLogger("uvicorn.access").setLevel(logging.INFO)
     logging.getLogger("uvicorn.access").addFilter(_WithoutToken())
     site = Site(config, token)
     server = Server(
