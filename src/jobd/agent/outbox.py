@@ -8,7 +8,7 @@ from jobd.wire import codec
 from jobd.wire.verbs import FROM_AGENT
 
 FRAMES_MAX = 500  # in one message
-GATHER_S = 0.01  # between two messages, while there is enough to do without the server
+GATHER_S = 0.02  # between two messages, while there is enough to do without the server
 
 _UNHURRIED = (b.Left, b.Began)
 

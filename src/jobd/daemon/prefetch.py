@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHORT_S = 0.1  # jobs that last longer on average gain too little
 AVERAGE_OF = 8  # jobs, about
-AHEAD = 16  # jobs for each one that runs: what may end while a message travels
+AHEAD = 32  # jobs for each one that runs: what may end while a message travels
 AHEAD_MAX = 128
 ANSWER_S = 5.0  # for an agent to answer a Recall; one that is stopped must not hold up everything
 
