@@ -312,5 +312,6 @@ def test_what_is_urgent_is_said_at_once_with_all_that_was_gathered(hands: Hands)
     hands.until(lambda: hands.agent._outbox._frames)
     assert not hands.all_of(b.Left, 2)
     hands.hear(b.Recall([], 1))
-    assert [type(one) for one in hands.link.said[-3:]] == [b.Left, b.Began, b.Recalled]
+    said = [type(one) for one in hands.link.said if not isinstance(one, b.Launched)]
+    assert said[-3:] == [b.Left, b.Began, b.Recalled]
     hands.agent._outbox._sent_at_s = 0.0
