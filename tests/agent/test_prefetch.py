@@ -288,6 +288,7 @@ def test_ends_are_gathered_for_a_moment_while_there_is_enough_to_do(hands: Hands
         prefetch(hands, number, "read x < go")
     hands.sh(1, "true")
     hands.launched(2)
+    hands.agent.batches.lives._untold._after_s = 1000.0  # nothing else is said meanwhile
     hands.agent._outbox._sent_at_s = time.monotonic() + 1000.0
     go("on")
     hands.until(lambda: hands.agent._outbox._frames)
@@ -307,6 +308,7 @@ def test_what_is_urgent_is_said_at_once_with_all_that_was_gathered(hands: Hands)
         prefetch(hands, number, "read x < go")
     hands.sh(1, "true")
     hands.launched(2)
+    hands.agent.batches.lives._untold._after_s = 1000.0  # nothing else is said meanwhile
     hands.agent._outbox._sent_at_s = time.monotonic() + 1000.0
     go("on")
     hands.until(lambda: hands.agent._outbox._frames)
