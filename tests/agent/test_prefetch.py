@@ -291,7 +291,7 @@ def test_ends_are_gathered_for_a_moment_while_there_is_enough_to_do(hands: Hands
     hands.agent.batches.lives._untold._after_s = 1000.0  # nothing else is said meanwhile
     hands.agent._outbox._sent_at_s = time.monotonic() + 1000.0
     go("on")
-    hands.until(lambda: hands.agent._outbox._frames)
+    hands.until(lambda: len(hands.agent._outbox._frames) >= 2)
     assert not hands.all_of(b.Left, 2)
     hands.agent._outbox._sent_at_s = time.monotonic()
     due_ms = hands.agent.timeout_ms()
@@ -311,7 +311,7 @@ def test_what_is_urgent_is_said_at_once_with_all_that_was_gathered(hands: Hands)
     hands.agent.batches.lives._untold._after_s = 1000.0  # nothing else is said meanwhile
     hands.agent._outbox._sent_at_s = time.monotonic() + 1000.0
     go("on")
-    hands.until(lambda: hands.agent._outbox._frames)
+    hands.until(lambda: len(hands.agent._outbox._frames) >= 2)
     assert not hands.all_of(b.Left, 2)
     hands.hear(b.Recall([], 1))
     said = [type(one) for one in hands.link.said if not isinstance(one, b.Launched)]
