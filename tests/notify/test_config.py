@@ -96,11 +96,14 @@ def test_rules_and_spans() -> None:
 def test_without_a_file_mail_is_local_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "sendmail"
     monkeypatch.setattr(configuration, "SENDMAILS", (str(program),))
-    assert configuration.load(str(tmp_path / "notify.toml")).mail is None
+    monkeypatch.setattr(configuration, "config_file", lambda: str(tmp_path / "notify.toml"))
+    assert configuration.load().mail is None
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    config = configuration.load(str(tmp_path / "notify.toml"))
+    config = configuration.load()
     assert config.mail == MailServer("sendmail", program=str(program))
+    with pytest.raises(ConfigError, match="No such file"):
+        configuration.load(str(tmp_path / "notify.toml"))
 
 
 @pytest.mark.parametrize(

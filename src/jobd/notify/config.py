@@ -86,14 +86,15 @@ def load(path: str | None = None) -> Config:
     Raises:
         ConfigError: it cannot be read, or says something impossible.
     """
-    path = config_file() if path is None else path
+    is_named = path is not None
+    path = path or config_file()
     try:
         with open(path, "rb") as file:
             table = tomllib.load(file)
-    except FileNotFoundError:
-        table = {}
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+        if is_named or not isinstance(error, FileNotFoundError):
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        table = {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: no TOML: {error}") from error
     return from_table(table, path)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from jobd.errors import EXIT_USAGE, ConfigError, PathError
+from jobd.errors import EXIT_USAGE, ConfigError, PathError, UsageError
 from jobd.extras import require
 from jobd.limits import SOCKET_PATH_BYTES_MAX
 
@@ -89,6 +89,8 @@ def _config(options: argparse.Namespace) -> Any:
     if options.config and not os.path.exists(options.config):
         raise ConfigError(f"{options.config}: there is no such file")
     table |= config.load(path)
+    if options.port is not None and not 1 <= options.port <= 65535:
+        raise UsageError(f"--port is from 1 to 65535, not {options.port}")
     if options.port is not None:
         table["port"] = options.port
         table.pop("socket", None)
