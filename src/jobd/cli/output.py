@@ -78,6 +78,8 @@ class _File:
         self._path = path
         self._prefix = prefix
         self._at = 0
+        self._mtime_ns = -1  # when it was written last, of what was shown
+        self._is_again = False
         self._rest = b""
 
     def skip_to_last(self, lines: int) -> None:
@@ -93,22 +95,31 @@ class _File:
             self._at = position + len(tail) - len(kept)
 
     def start_again(self) -> None:
-        """A new attempt writes it anew."""
-        self._at = 0
+        """A new attempt writes it anew, once the agent has emptied it, which the server does not wait for."""
+        self._is_again = True
 
-    def grow(self, out: Any) -> None:
+    def grow(self, out: Any, *, is_last: bool = False) -> None:
         """Show what is new.
+
+        Args:
+            is_last: the job is over, so this is what its last attempt has left.
 
         Raises:
             OSError: it is not there, or cannot be read.
         """
         with open(self._path, "rb") as file:
-            if os.fstat(file.fileno()).st_size < self._at:
+            now = os.fstat(file.fileno())
+            if self._is_again:
+                if not is_last and (now.st_size, now.st_mtime_ns) == (self._at, self._mtime_ns):
+                    return  # still that of the attempt before
+                self._at, self._is_again = 0, False
+            elif now.st_size < self._at:
                 self._at = 0  # written anew
             file.seek(self._at)
             while chunk := file.read(CHUNK_BYTES):
                 self._at += len(chunk)
                 self._put(out, chunk)
+            self._mtime_ns = os.fstat(file.fileno()).st_mtime_ns
         out.flush()
 
     def _put(self, out: Any, chunk: bytes) -> None:
@@ -175,8 +186,9 @@ class _Shown:
         if self._lines is not None and row.job_id not in self._files:
             file.skip_to_last(self._lines)
         self._files[row.job_id] = file
-        file.grow(self._out)
-        if row.state in waits.FINAL:
+        is_last = row.state in waits.FINAL
+        file.grow(self._out, is_last=is_last)
+        if is_last:
             file.end(self._out)
 
     def _file(self, row: m.JobRow) -> _File:
@@ -195,6 +207,8 @@ class _Shown:
         if row.state not in waits.FINAL:
             self._left[number] = row
         if is_array or row.state == WAITING:
+            if number in self._running:
+                self._grow(row)  # before the next attempt empties it
             self._running.discard(number)
             if row.state in waits.FINAL:
                 self._left.pop(number, None)
