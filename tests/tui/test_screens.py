@@ -1,8 +1,8 @@
 """The screens under textual's own driver, with pictures as the board makes them. There is no server here: what asks one says so."""
 
 import asyncio
-import re
 import os
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
