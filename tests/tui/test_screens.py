@@ -91,6 +91,7 @@ def queue() -> Picture:
 # ---- the queue
 def test_the_queue_is_shown() -> None:
     async def act(top: Top, pilot: Pilot[int]) -> None:
+        await see(top, pilot, ">1", "broken")
         text = text_of(top)
         lines = text.splitlines()
         assert lines[0].startswith("procs 3/4 [#########...]  memory 1.5G/16G  GPUs 1/2")
