@@ -239,8 +239,8 @@ class Serving:
             top = jobs[top].parent_id
         if top not in jobs or (is_below and top != job.job_id):
             return
-        if top == job.job_id and jobs[top].is_waiting:
-            return  # queued again after its end, in the same tick
+        if top == job.job_id and (jobs[top].is_waiting or jobs[top].attempt > job.attempt):
+            return  # queued again after its end, and perhaps begun again, in the same tick
         for job_id in (top, *below(self.server.world, top)):
             promise(
                 isinstance(jobs[job_id].phase, Completing),
