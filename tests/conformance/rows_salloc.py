@@ -45,6 +45,13 @@ SCENES = [
                 "salloc: Relinquishing job allocation N\n",
             ),
             Row(
+                "as they were called",
+                "salloc -Q -n1 --comment='a b' -J called true; srun -n1 -J called true; "
+                'until [ "$(sacct -X -n --name=called -o State | grep -c COMPLETED)" = 2 ]; do sleep 0.1; done; '
+                "sacct -X -n -P --name=called -o SubmitLine,Partition",
+                "salloc -Q -n1 --comment=a b -J called true|main\nsrun -n1 -J called true|main\n",
+            ),
+            Row(
                 "salloc -Q true",
                 "salloc -Q true",
             ),

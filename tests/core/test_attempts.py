@@ -49,7 +49,7 @@ def test_an_attempt_is_launched_and_leaves() -> None:
     events = attempts.left(world, job, 1, SUCCESS, usage, at(2).wall_s, at(3))
     assert events == [Ended(job, at(2).wall_s, SUCCESS, usage)]
     over = world.admit(events[0], at(3))
-    assert over.phase == Finished(at(0).wall_s, at(2).wall_s, SUCCESS, usage, HANDS)
+    assert over.phase == Finished(at(0).wall_s, at(2).wall_s, SUCCESS, usage, HANDS, cpus=(0,))
     check(world)
 
 

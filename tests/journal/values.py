@@ -38,7 +38,7 @@ PHASES = st.one_of(
     st.builds(Waiting),
     st.builds(Running, TIMES, NUMBERS, st.integers(1, 1000), NUMBERS, HANDS, PAUSES),
     st.builds(Completing, TIMES, NUMBERS, st.integers(1, 1000), OUTCOMES, NUMBERS, HANDS, PAUSES),
-    st.builds(Finished, st.none() | TIMES, TIMES, OUTCOMES, USAGES, HANDS, PAUSES),
+    st.builds(Finished, st.none() | TIMES, TIMES, OUTCOMES, USAGES, HANDS, PAUSES, NUMBERS, NUMBERS),
 )
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple)
 RESOURCES = st.builds(
@@ -99,6 +99,7 @@ def specs(draw: st.DrawFn, token: str = "t") -> Spec:
         draw(NUMBER),
         draw(RESOURCES),
         draw(st.none() | BATCHES),
+        draw(PAIRS),
     )
 
 

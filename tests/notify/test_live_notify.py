@@ -195,6 +195,21 @@ def test_a_job_queued_by_sbatch_is_told_to_whom_it_names(house: House, desk: Des
     assert done.returncode == 2 and "--mail-type: no 'ENDE'" in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_jobs_in_the_foreground_are_told_of_too(house: House, desk: Desk, post: Post) -> None:
+    house.server(2)
+    desk.mail_to(post)
+    desk.start()
+    assert house.run("Salloc", "--mail-type=FAIL", "--mail-user=x@example.org", "false").returncode == 1
+    post.wait_count(1)
+    assert post.receivers == ["x@example.org"] and "Name=false Failed" in str(post.letters[0]["Subject"])
+    assert "Submitted as: Salloc --mail-type=FAIL --mail-user=x@example.org false" in body_of(post.letters[0])
+    house.ok("Srun", "--mail-type=END", "-J", "step", "true")
+    post.wait_count(2)
+    assert "Name=step Ended" in str(post.letters[1]["Subject"])
+    done = house.run("Salloc", "--mail-type=ENDE", "true")
+    assert done.returncode == 2 and "--mail-type: no 'ENDE'" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_hostile_names_and_output_stay_what_they_are(client: jobd.Client, desk: Desk, post: Post) -> None:
     desk.mail_to(post)
     desk.start()

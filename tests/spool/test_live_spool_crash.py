@@ -11,6 +11,7 @@ import pytest
 from spool.conftest import Spool
 
 MORTAL = str(Path(__file__).with_name("mortal.py"))
+HALTING = str(Path(__file__).with_name("halting.py"))
 STEPS_MAX = 100
 
 
@@ -73,6 +74,49 @@ def test_the_spool_dies_at_every_step(spool: Spool, form: str) -> None:
         if not has_died and mortal.returncode == 0:
             break
     assert 20 < number < STEPS_MAX - 1, f"{number} steps"
+
+
+def test_jobs_start_while_the_spool_looks_around(spool: Spool) -> None:
+    """At every look of a spool that begins: one folder that waited runs to its end meanwhile, another begins to run."""
+    spool.start()
+    numbers = iter(range(1, STEPS_MAX))
+    for number in numbers:
+        first, ends, runs = f"first{number}", f"ends{number}", f"runs{number}"
+        gate, ready, go = (spool.house.pipe(f"{kind}{number}") for kind in ("gate", "ready", "go"))
+        spool.put(first, f"read x < {gate}", nb_proc=2)
+        spool.until(lambda first=first: first in spool.names(spool.running))
+        spool.put(ends, "exit 3")
+        spool.put(runs, f"echo up > {ready}; read x < {go}; exit 3")
+        spool.until(lambda: len(spool.house.jobs()) == 3)
+        spool.stop(signal.SIGKILL)
+        before = spool.text().count("INFO watching")
+        with open(spool.log, "a") as log:
+            command = [sys.executable, HALTING, str(number), str(spool.root)]
+            halting = spool.house.spawn(*command, stdout=log, stderr=log)
+        spool.process = halting
+        spool.until(
+            lambda pid=halting.pid, n=before: is_stopped(pid) or spool.text().count("INFO watching") > n
+        )
+        has_halted = is_stopped(halting.pid)
+        gate.write_text("go\n")
+        assert spool.house.until_ready(ready) == "up\n"
+        spool.house.until(lambda: len(spool.house.jobs()) == 1)
+        halting.send_signal(signal.SIGCONT)
+        for name in (first, ends):
+            spool.until_done(name)
+        go.write_text("go\n")
+        done = spool.until_done(runs)
+        assert spool.status(done)["exit_code"] == spool.status(spool.until_done(ends))["exit_code"] == 3
+        assert (done / "process.log").read_text().count("Job started") == 1
+        assert not spool.names(spool.queue) and not spool.names(spool.running) and not spool.names(spool.lost)
+        if not has_halted:
+            break
+    assert 10 < number < STEPS_MAX - 1, f"{number} looks"
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether that process stands still."""
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"T"
 
 
 @pytest.mark.parametrize("program", ["ln", "mv", "date"])

@@ -12,20 +12,22 @@ from jobd.wire import codec
 from jobd.wire.messages import JobPage, JobRow, Status
 
 FIELDS: list[Any] = [
-    7, None, 7, "RUNNING", "salloc", 2, 4711, "make", ["make", "all"], "/", "me", 0, None, 1.0, 2.0, None, [0, 1], [8], None, None, None, "", "None", "t"
+    7, None, 7, "RUNNING", "salloc", 2, 4711, "make", ["make", "all"], "/", "me", 0, None, 1.0, 2.0, None, [0, 1], [8], None, None, None, "", "None", "t",
+    None, False, [["partition", "main"]],
 ]  # fmt: skip
 STATUS = list(Status("1", 1, "id", 0.0, 4, 8, 3, 1, 0, 0, None, [], 1))
 ROWS = codec.PAGE_ROWS_MIN * 2
 
+NUMBER = st.integers(-(2**63), 2**64 - 1)  # what msgpack can carry
 ANY = st.one_of(
     st.none(),
     st.booleans(),
-    st.integers(-(2**63), 2**64 - 1),
+    NUMBER,
     st.floats(allow_nan=True),
     st.sampled_from(["", "text", "x" * (TEXT_CHARS_MAX + 1)]),
     st.binary(max_size=3),
-    st.lists(st.one_of(st.none(), st.integers(0, 9), st.text(max_size=2), st.lists(st.integers(), max_size=1)), max_size=3),
-    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+    st.lists(st.one_of(st.none(), st.integers(0, 9), st.text(max_size=2), st.lists(NUMBER, max_size=1)), max_size=3),
+    st.dictionaries(st.text(max_size=2), NUMBER, max_size=1),
 )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ function _shtab_Salloc_using
 end
 
 set -g _shtab_Salloc_commands
-set -g _shtab_Salloc_opts_with_value --job-name --nb-proc --on-kill --priority --time -J -n -t
+set -g _shtab_Salloc_opts_with_value --job-name --mail-type --mail-user --nb-proc --on-kill --priority --time -J -n -t
 
 complete -c Salloc -e
 complete -c Salloc -f
@@ -63,7 +63,9 @@ complete -c Salloc -n _shtab_Salloc_using -s J -l job-name -x -d 'name of the jo
 complete -c Salloc -n _shtab_Salloc_using -l priority -x -d 'higher goes first (default 0, or that of the job inside which this is called)'
 complete -c Salloc -n _shtab_Salloc_using -l on-kill -xka "tree below" -d 'if this job is killed: end its whole tree, or only what is below it (default: on_kill of the configuration)'
 complete -c Salloc -n _shtab_Salloc_using -l no-bind -d 'do not bind COMMAND to processors of its own'
+complete -c Salloc -n _shtab_Salloc_using -l mail-type -x -d 'where jobd-notify runs, send mail at BEGIN, END, FAIL, ALL of these, TIME_LIMIT, TIME_LIMIT_50, _80, _90'
+complete -c Salloc -n _shtab_Salloc_using -l mail-user -x -d 'who gets that mail (default: yourself, see jobctl notify)'
 complete -c Salloc -n _shtab_Salloc_using -s v -l verbose -d 'say what happens'
 complete -c Salloc -n _shtab_Salloc_using -s q -l quiet -d 'say nothing but errors'
 complete -c Salloc -n _shtab_Salloc_using -l version -d 'show program'"'"'s version number and exit'
-complete -c Salloc -n '_shtab_Salloc_using; and test $_shtab_Salloc_npos -ge 0' -ka "(__fish_complete_subcommand -- -n --nb-proc -t --time -J --job-name --priority --on-kill)" -d 'the command with its arguments; no shell looks at it'
+complete -c Salloc -n '_shtab_Salloc_using; and test $_shtab_Salloc_npos -ge 0' -ka "(__fish_complete_subcommand -- -n --nb-proc -t --time -J --job-name --priority --on-kill --mail-type --mail-user)" -d 'the command with its arguments; no shell looks at it'

@@ -11,7 +11,6 @@ from jobd.cli.getopt import NONE, OPTIONAL, REQUIRED, Given, Option, Table
 
 SBATCH, SRUN, SALLOC = "s", "r", "a"
 ALL = SBATCH + SRUN + SALLOC
-MAIL = ("mail-type", "mail-user")  # acts for batch jobs: of others the server keeps no labels
 
 
 def _flag(name: str, short: str, programs: str, help: str, variable: str = "") -> Option:
@@ -78,10 +77,10 @@ _ACTING = (
     _value("comment", "", ALL, "TEXT", "kept and shown"),
     _value("wckey", "", ALL, "TEXT", "kept and shown", "WCKEY"),
     _value(
-        "mail-type", "", SBATCH, "LIST", "where jobd-notify runs, send mail at BEGIN, END, FAIL, REQUEUE, INVALID_DEPEND, ALL of these; TIME_LIMIT, "
+        "mail-type", "", ALL, "LIST", "where jobd-notify runs, send mail at BEGIN, END, FAIL, REQUEUE, INVALID_DEPEND, ALL of these; TIME_LIMIT, "
         "TIME_LIMIT_50, _80, _90; with ARRAY_TASKS for each element of an array",
     ),
-    _value("mail-user", "", SBATCH, "ADDRESS", "who gets that mail (default: yourself, see jobctl notify)"),
+    _value("mail-user", "", ALL, "ADDRESS", "who gets that mail (default: yourself, see jobctl notify)"),
     _value("nodelist", "w", ALL, "HOST", "this machine; another is refused", "NODELIST"),
     _value("exclude", "x", ALL, "HOST", "refused if it is this machine", "EXCLUDE"),
     _value("uid", "", ALL, "USER", "refused unless it is yourself"),
@@ -154,7 +153,6 @@ _ACCEPTED = (
     _idle("gres-flags", variable="GRES_FLAGS"),
     _idle("hint", variable="HINT"),
     _idle("ignore-pbs", argument=NONE, programs=SBATCH),
-    *(_idle(name, programs=SRUN + SALLOC) for name in MAIL),
     _idle("mcs-label"),
     _idle("mem-bind", variable="MEM_BIND"),
     _idle("network", variable="NETWORK"),

@@ -19,6 +19,7 @@ from jobd.cli.option_values import (
     value,
     yes_or_no,
 )
+from jobd.cli.submit_line import line_of
 from jobd.errors import Refused, UsageError
 from jobd.limits import (
     BATCH_COMMAND_BYTES_MAX,
@@ -68,20 +69,6 @@ def surroundings(words: Sequence[str], procs: Callable[[], int]) -> Surroundings
         raise Refused(f"the current folder cannot be told: {error.strerror} (cd to another)") from error
     host = os.uname().nodename.partition(".")[0]
     return Surroundings(caller_variables(), cwd, umask, host, time.time(), procs, line_of(words))
-
-
-def line_of(words: Sequence[str]) -> str:
-    """The command line of the submission, for the record."""
-    if all(word and word.isascii() and not set(word) & _QUOTED for word in words):
-        line = " ".join(words)
-    else:
-        from shlex import join
-
-        line = join(words)
-    return line if len(line) <= LABEL_CHARS_MAX else line[: LABEL_CHARS_MAX - 1] + "…"
-
-
-_QUOTED = frozenset(" \t\n\"'\\$`&|;<>()*?[]{}~#!%")
 
 
 def build(chosen: Chosen, around: Surroundings, *, name: str, script: bytes | None) -> Built:

@@ -82,7 +82,7 @@ def asked(chosen: Chosen, *, host: str, now_s: float, procs: Callable[[], int] =
 
         slurm_checks.check(chosen, now_s)
     elif "mail-type" in chosen:
-        value(chosen, "mail-type", _mail_types)
+        value(chosen, "mail-type", check_mail_types)
     gpus = _gpus(chosen)
     ntasks = value(chosen, "ntasks", slurm.parse_count)
     per_node = value(chosen, "ntasks-per-node", slurm.parse_count)
@@ -218,7 +218,12 @@ def _dependency(text: str) -> str:
     return dependencies.text_of(dependencies.parse(text))
 
 
-def _mail_types(text: str) -> None:
+def check_mail_types(text: str) -> None:
+    """The value of --mail-type.
+
+    Raises:
+        UsageError: there is no such occasion.
+    """
     from jobd.cli.slurm_checks import MAILS
 
     for word in text.upper().split(","):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from jobd.cli.slurm_values import elapsed_s, format_time, job_text
 from jobd.units import format_elapsed, format_ids
 from jobd.wire.messages import JobRow, Status
+from jobd.wire.rows import labels_of
 
 # (name, is it right-aligned, least width). The last column is never padded.
 Column = tuple[str, bool, int]
@@ -208,11 +209,15 @@ def as_tree(rows: Iterable[JobRow]) -> Iterator[tuple[JobRow, str]]:
 # ---- JSON
 def as_json(row: JobRow) -> dict[str, object]:
     """A row as it stands in a JSON document."""
-    told = {**row._asdict(), "status": status_of(row), "short_command": short_command(row)}
+    told = {
+        **row._asdict(),
+        "status": status_of(row),
+        "short_command": short_command(row),
+        "labels": labels_of(row),
+    }
     if row.batch is not None:
         counted = [one._asdict() for one in row.batch.counted]
-        labels = {pair[0]: pair[-1] for pair in row.batch.labels if pair}
-        told["batch"] = {**row.batch._asdict(), "counted": counted, "labels": labels}
+        told["batch"] = {**row.batch._asdict(), "counted": counted, "labels": told["labels"]}
     return told
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from jobd import __version__
 from jobd.cli import allocation, command, dialect
 from jobd.cli.main import Parser, run, say
+from jobd.cli.submit_line import line_of
 from jobd.limits import NAME_CHARS_MAX
 from jobd.units import parse_time_limit_s
 from jobd.wire import messages as m
@@ -55,6 +56,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="if this job is killed: end its whole tree, or only what is below it (default: on_kill of the configuration)",
     )
     parser.add_argument("--no-bind", action="store_true", help="do not bind COMMAND to processors of its own")
+    parser.add_argument(
+        "--mail-type",
+        type=_mail_types,
+        default="",
+        metavar="LIST",
+        help="where jobd-notify runs, send mail at BEGIN, END, FAIL, ALL of these, TIME_LIMIT, TIME_LIMIT_50, _80, _90",
+    )
+    parser.add_argument(
+        "--mail-user",
+        default="",
+        metavar="ADDRESS",
+        help="who gets that mail (default: yourself, see jobctl notify)",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what happens")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--version", action="version", version=f"Salloc {__version__}")
@@ -71,6 +85,17 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of procs (1 or more)")
     return int(text)
+
+
+def _mail_types(text: str) -> str:
+    from jobd.cli.option_values import check_mail_types
+    from jobd.errors import UsageError
+
+    try:
+        check_mail_types(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def program() -> None:
@@ -98,7 +123,7 @@ def main(argv: Sequence[str]) -> int:
     is_talking = sys.stderr is not None and sys.stderr.isatty()
     asked = allocation.Allocation(
         "Salloc",
-        _submission(options, words),
+        _submission(options, words, line_of(["Salloc", *argv])),
         is_talking=(is_talking or options.verbose) and not options.quiet,
         is_verbose=options.verbose and not options.quiet,
     )
@@ -106,7 +131,12 @@ def main(argv: Sequence[str]) -> int:
     return command.run_command(words, grant, asked.client, say=asked.say_if_verbose)
 
 
-def _submission(options: argparse.Namespace, words: list[str]) -> m.Submit:
+def _submission(options: argparse.Namespace, words: list[str], submit_line: str) -> m.Submit:
+    labels = [["submit_line", submit_line]]
+    if options.mail_type:
+        labels += [["mail_type", options.mail_type]]
+        if options.mail_user:
+            labels += [["mail_user", options.mail_user]]
     name = options.job_name or os.path.basename(words[0]) or words[0]
     return m.Submit(
         os.urandom(9).hex(),
@@ -120,6 +150,7 @@ def _submission(options: argparse.Namespace, words: list[str]) -> m.Submit:
         options.on_kill,
         allocation.claimed_job_id(),
         allocation.claimed_server_id(),
+        labels=labels,
     )
 
 

@@ -15,6 +15,7 @@ from jobd.cli.batch_options import SALLOC, Chosen, chosen_by_variables, chosen_o
 from jobd.cli.main import say
 from jobd.cli.option_values import Asked
 from jobd.cli.step_places import Around, job_facts
+from jobd.cli.submit_line import line_of
 from jobd.client import Client
 from jobd.errors import JobdError, Refused
 from jobd.limits import NAME_CHARS_MAX
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
             raise Refused(f"chdir({folder}): {error.strerror}") from error
     try:
         asked = _asked(chosen)
-        waiting = _Waiting(chosen, _submission(chosen, asked, words))
+        waiting = _Waiting(chosen, _submission(chosen, asked, words, line_of([PROGRAM, *argv])))
         grant = waiting.granted()
     except JobdError as error:
         raise submit_words.refusal(error, chosen) from error
@@ -110,7 +111,7 @@ def _asked(chosen: Chosen) -> Asked:
     )
 
 
-def _submission(chosen: Chosen, asked: Asked, words: list[str]) -> m.Submit:
+def _submission(chosen: Chosen, asked: Asked, words: list[str], submit_line: str) -> m.Submit:
     priority = asked.priority
     if asked.nice:
         priority = (priority or 0) - asked.nice
@@ -128,7 +129,7 @@ def _submission(chosen: Chosen, asked: Asked, words: list[str]) -> m.Submit:
         gpus=asked.gpus,
         counted=asked.counted,
         is_exclusive=asked.is_exclusive,
-        labels=[*asked.labels, ["submit_host", os.uname().nodename]],
+        labels=[*asked.labels, ["submit_host", os.uname().nodename], ["submit_line", submit_line]],
         ntasks=asked.ntasks,
         cpus_per_task=asked.cpus_per_task,
         begin_at=asked.begin_at,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from jobd import __version__
 from jobd.cli import batch_script, dialect
-from jobd.cli.batch_options import MAIL, SBATCH, Chosen, chosen_by_variables, chosen_of, table_for
+from jobd.cli.batch_options import SBATCH, Chosen, chosen_by_variables, chosen_of, table_for
 from jobd.cli.batch_spec import Built, Surroundings, build, check_command, surroundings
 from jobd.cli.getopt import Parsed, Table, fill_parser
 from jobd.cli.main import run, say
@@ -243,9 +243,8 @@ def _waited(client: Client, chosen: Chosen, job_ids: list[int]) -> int:
 # ---- what is said
 def _say_idle(chosen: Chosen) -> None:
     """Once, in one line: what was asked for and does nothing here."""
-    names = [name for name in chosen.idle if name not in MAIL]
-    if names and "quiet" not in chosen:
-        say(f"Sbatch: accepted without effect here: {', '.join(f'--{name}' for name in names)}")
+    if chosen.idle and "quiet" not in chosen:
+        say(f"Sbatch: accepted without effect here: {', '.join(f'--{name}' for name in chosen.idle)}")
 
 
 def _say_warnings(chosen: Chosen, accepted: Accepted) -> None:

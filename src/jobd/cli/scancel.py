@@ -17,6 +17,7 @@ from jobd.slurm.options import parse_signal_number
 from jobd.states import JobState, Scope
 from jobd.wire import batch as b
 from jobd.wire import messages as m
+from jobd.wire.rows import labels_of
 
 PROGRAM = "Scancel"
 SIGKILL = 9
@@ -225,7 +226,7 @@ def _agreed(client: Client, target: b.Target) -> list[b.JobId]:
     for row in pages(client, request):
         if not _is_meant(target, row):
             continue
-        labels = dict(row.batch.labels) if row.batch is not None else {}
+        labels = labels_of(row)
         name = f"Cancel job_id={selection.text_of(row)} name={row.name} partition={labels.get('partition', '')} [y/n]? "
         sys.stderr.write(name)
         sys.stderr.flush()
@@ -236,7 +237,7 @@ def _agreed(client: Client, target: b.Target) -> list[b.JobId]:
 
 
 def _is_meant(target: b.Target, row: m.JobRow) -> bool:
-    labels = dict(row.batch.labels) if row.batch is not None else {}
+    labels = labels_of(row)
     return (
         (not target.jobs or any(selection.fits(job, row) for job in target.jobs))
         and (not target.users or row.user in target.users)

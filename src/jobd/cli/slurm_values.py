@@ -13,6 +13,7 @@ from jobd.slurm import states
 from jobd.slurm.states import REQUEUED
 from jobd.slurm.times import Wall, Zone, stamp
 from jobd.wire.messages import JobRow
+from jobd.wire.rows import label as label  # for v.label
 
 WRAP = "wrap"  # in the place of a script's name where there was none
 NULL = "(null)"  # what Slurm prints where nothing of the kind was asked for
@@ -93,17 +94,8 @@ def _relative(at_s: float) -> str:
     return "%a %H:%M" if 1 < days <= 6 else "%-d %b %H:%M"
 
 
-def label(row: JobRow, name: str) -> str:
-    """What the job carries under that name: partition, account, comment …; "" for nothing."""
-    if row.batch is not None:
-        for key, value in row.batch.labels:
-            if key == name:
-                return value
-    return ""
-
-
 def partition(row: JobRow) -> str:
-    """The job's partition; a Salloc's is the only one that a small machine needs."""
+    """The job's partition; one of an older server may carry none."""
     return label(row, "partition") or "main"
 
 

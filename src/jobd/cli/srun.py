@@ -14,6 +14,7 @@ from jobd.cli.getopt import fill_parser
 from jobd.cli.main import Parser, run, say
 from jobd.cli.srun_call import PROGRAM, Call
 from jobd.cli.srun_options import TABLE, read, step_options
+from jobd.cli.submit_line import line_of
 from jobd.errors import Refused, UsageError
 
 
@@ -71,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError("no command given to execute (Srun -n 4 hostname)")
     if dialect.is_slurm:
         _check_slurm(chosen)
-    call = Call(chosen, step_options(chosen, said), parsed.words)
+    call = Call(chosen, step_options(chosen, said), parsed.words, line_of(dialect.own_words(PROGRAM, argv)))
     if chosen.idle and not dialect.is_slurm:
         call.say(f"without effect here: {', '.join(f'--{name}' for name in chosen.idle)}")
     if call.options.chdir:

@@ -28,10 +28,13 @@ UNRECORDED = 1_000_000  # numbers of steps without a record begin here
 class Call:
     """What was asked for, and what is common to a step and a job."""
 
-    def __init__(self, chosen: Chosen, options: StepOptions, words: Sequence[str]) -> None:
+    def __init__(
+        self, chosen: Chosen, options: StepOptions, words: Sequence[str], submit_line: str = ""
+    ) -> None:
         self.chosen = chosen
         self.options = options
         self.words = list(words)
+        self.submit_line = submit_line
         is_terminal = sys.stderr is not None and sys.stderr.isatty()
         self.is_talking = (is_terminal or options.is_verbose or dialect.is_slurm) and not options.is_quiet
         self.program = dialect.name(PROGRAM)

@@ -129,7 +129,7 @@ def _submission(call: Call, asked: Asked) -> m.Submit:
         asked.gpus,
         asked.counted,
         asked.is_exclusive,
-        [*asked.labels, ["submit_host", os.uname().nodename]],
+        [*asked.labels, ["submit_host", os.uname().nodename], ["submit_line", call.submit_line]],
         asked.ntasks,
         asked.cpus_per_task,
         asked.begin_at,

@@ -11,6 +11,7 @@ from jobd.errors import Refused
 from jobd.slurm import environment
 from jobd.slurm.options import Export
 from jobd.wire.messages import JobRow
+from jobd.wire.rows import labels_of
 
 _THREADS = (
     b"_NUM_THREADS",
@@ -93,7 +94,7 @@ class Around(NamedTuple):
 def job_facts(row: JobRow, around: Around) -> environment.JobFacts:
     """What is known of the job, for its variables."""
     batch = row.batch
-    labels = dict(batch.labels) if batch is not None else dict(around.labels)
+    labels = {**around.labels, **labels_of(row)}
     facts = environment.JobFacts(
         row.job_id,
         row.name,

@@ -91,6 +91,16 @@ class Spec(NamedTuple):
     start_ticks: int
     resources: Resources = NO_RESOURCES
     batch: Batch | None = None
+    labels: tuple[
+        tuple[str, str], ...
+    ] = ()  # of a job in the foreground; those of a batch job stand in its Batch
+
+    def label(self, name: str) -> str:
+        """What is kept under that name, or ""."""
+        for key, value in self.labels if self.batch is None else self.batch.labels:
+            if key == name:
+                return value
+        return ""
 
 
 _NODE_FAILURES = frozenset({Cause.REBOOT, Cause.LOST, Cause.UNSTARTED, Cause.SCOPE})
@@ -194,6 +204,8 @@ class Finished(NamedTuple):
     usage: Usage = Usage()
     hands: Hands = NO_HANDS
     pause: Pause = NO_PAUSE
+    cpus: tuple[int, ...] = ()  # that it had at its end
+    gpus: tuple[int, ...] = ()
 
 
 Phase = Waiting | Running | Completing | Finished

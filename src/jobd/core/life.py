@@ -140,9 +140,7 @@ def _cancel(_: Waiting, event: Ended) -> Phase:
 
 
 def _finish(phase: Running, event: Ended) -> Phase:
-    return Finished(
-        phase.started_at, event.at, event.outcome, event.usage, phase.hands, _closed(phase.pause, event.at)
-    )
+    return _finished(phase, event, event.outcome)
 
 
 def _finish_completing(phase: Completing, event: Ended) -> Phase:
@@ -151,8 +149,14 @@ def _finish_completing(phase: Completing, event: Ended) -> Phase:
         outcome.cause is Cause.REQUEUED
     ):  # it is not to be, after all: a reboot ends what was called inside a job
         outcome = outcome._replace(cause=event.outcome.cause)
+    return _finished(phase, event, outcome)
+
+
+def _finished(phase: Running | Completing, event: Ended, outcome: Outcome) -> Finished:
     pause = _closed(phase.pause, event.at)
-    return Finished(phase.started_at, event.at, outcome, event.usage, phase.hands, pause)
+    return Finished(
+        phase.started_at, event.at, outcome, event.usage, phase.hands, pause, phase.cpus, phase.gpus
+    )
 
 
 def merged(known: Outcome, more: Outcome) -> Outcome:

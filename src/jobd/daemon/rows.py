@@ -5,6 +5,7 @@ Rows are made by the hundred thousand, so what a job shares with the others of i
 
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 
 from jobd.core.forecast import expected_starts
 from jobd.core.job import (
@@ -122,7 +123,7 @@ def row_of(
     else:
         assert isinstance(phase, Finished)
         state = phase.outcome.state.value
-        started_at, ended_at, outcome = phase.started_at, phase.ended_at, phase.outcome
+        started_at, ended_at, outcome, cpus = phase.started_at, phase.ended_at, phase.outcome, phase.cpus
     if outcome is not None:
         reason_code, reason_text = _end_words(outcome)
         if type(phase) in (Completing, Finished) and phase.hands.trouble:  # type: ignore[union-attr]
@@ -154,7 +155,13 @@ def row_of(
         spec.token,
         None if spec.batch is None else _batch_row(job, spec.batch, expected_start_at),
         is_behind,
+        [] if spec.batch is not None else _labels(spec.labels),
     )
+
+
+@lru_cache(maxsize=256)
+def _labels(labels: tuple[tuple[str, str], ...]) -> list[list[str]]:
+    return [[name, value] for name, value in labels]
 
 
 def _pid_of(phase: Phase) -> int:
@@ -243,10 +250,9 @@ def _batch_row(job: Job, batch: Batch, expected_start_at: float | None) -> Batch
     if type(phase) is not Waiting:
         assert not isinstance(phase, Waiting)
         pause, unenforced = phase.pause, phase.hands.unenforced
+        gpus = phase.gpus
         if isinstance(phase, Finished):
             usage = phase.usage
-        else:
-            gpus = phase.gpus
     return BatchRow._make(
         (
             job.attempt,

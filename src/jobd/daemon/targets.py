@@ -262,11 +262,11 @@ def _filter(world: World, target: Target) -> Callable[[Job], bool]:
     ]
 
     def fits(job: Job) -> bool:
-        spec, batch = job.spec, job.spec.batch
+        spec = job.spec
         if (names and spec.name not in names) or (users and spec.user not in users):
             return False
         if states and state_of(world, job).value not in states:
             return False
-        return all(batch is not None and batch.label(name) in words for name, words in labels)
+        return all(spec.label(name) in words for name, words in labels)
 
     return fits

@@ -166,7 +166,7 @@ def _phase_values(job: Job) -> tuple[object, ...]:
         signal,
         usage.cpu_s,
         min(usage.memory_peak_bytes, INTEGER_MAX),  # the agent's word, and the server must not fall over it
-        _run_bytes((), 0, (), phase.hands, phase.pause, further),
+        _run_bytes(phase.cpus, 0, phase.gpus, phase.hands, phase.pause, further),
     )
 
 
@@ -200,15 +200,14 @@ def _batch_bytes(batch: Batch) -> bytes:
 
 
 def _spec_bytes(spec: Spec) -> bytes:
-    """All but the token, which has a column. Resources and batch come last: rows of version 1 end before them."""
-    resources, batch = spec.resources, spec.batch
-    return _pack(
-        (
-            *spec[1:13],
-            None if resources == NO_RESOURCES else resources,
-            None if batch is None else _batch_bytes(batch),
-        )
+    """All but the token, which has a column. Rows of older servers end before the resources, or before the labels."""
+    resources, batch, labels = spec[13:]
+    fields = (
+        *spec[1:13],
+        None if resources == NO_RESOURCES else resources,
+        None if batch is None else _batch_bytes(batch),
     )
+    return _pack((*fields, _pack(labels)) if labels else fields)
 
 
 # ---- reading
@@ -269,7 +268,7 @@ def _phase_of(values: list[Any]) -> tuple[Phase, list[Any]]:
     if number == COMPLETING:
         return Completing(started_at, cpus, held, outcome, gpus, hands, pause), further
     usage = Usage() if cpu_s is None else Usage(cpu_s, memory_peak_bytes)
-    return Finished(started_at, ended_at, outcome, usage, hands, pause), further
+    return Finished(started_at, ended_at, outcome, usage, hands, pause, cpus, gpus), further
 
 
 def _run_of(
@@ -289,7 +288,7 @@ def _spec_of(token: str, blob: bytes) -> Spec:
     fields = _unpack(blob)
     kind, nb_proc, command, name, cwd, user, priority, time_limit_s, is_bound, on_kill, *rest = fields
     pid, start_ticks = rest[:2]
-    resources, batch = rest[2:] or (None, None)  # a row of version 1 has neither
+    resources, batch = rest[2:4] or (None, None)  # a row of version 1 has neither
     return Spec(
         token,
         _shared(kind),
@@ -306,6 +305,7 @@ def _spec_of(token: str, blob: bytes) -> Spec:
         start_ticks,
         NO_RESOURCES if resources is None else _resources_of(resources),
         None if batch is None else _batch_of(batch),
+        _labels_of(rest[4]) if len(rest) > 4 else (),
     )
 
 
@@ -313,6 +313,11 @@ def _spec_of(token: str, blob: bytes) -> Spec:
 def _shared(text: str) -> str:
     """The same text for all who have it: 100,000 jobs of one folder keep its name once."""
     return text
+
+
+@lru_cache(maxsize=4096)
+def _labels_of(data: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in _unpack(data))
 
 
 def _resources_of(fields: list[Any]) -> Resources:

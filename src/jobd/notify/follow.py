@@ -21,7 +21,7 @@ from jobd.notify import kinds
 from jobd.notify.config import Config
 from jobd.notify.kinds import Wish
 from jobd.notify.senders import Senders
-from jobd.notify.store import Notice, Position, Store
+from jobd.notify.store import Damaged, Notice, Position, Store
 from jobd.notify.tell import Teller, array_id_of
 from jobd.states import JobState
 from jobd.stream import MISSED, EventStream
@@ -145,11 +145,14 @@ class Follower:
 
         Raises:
             _Ending: it is the end.
+            Damaged: it never can be.
         """
         pause_s = AGAIN_S
         while notices or position is not None:
             try:
                 new = self._store.take(notices, self._senders.letters_of, position)
+            except Damaged:
+                raise
             except JobdError as error:
                 self._log(f"{error}; tried again in {pause_s:.0f} s")
                 self._ended.wait(pause_s)

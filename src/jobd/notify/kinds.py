@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from jobd.wire.rows import JobRow
+from jobd.wire.rows import JobRow, label
 
 BEGIN, END, FAIL, REQUEUE = "BEGIN", "END", "FAIL", "REQUEUE"
 INVALID_DEPEND = "INVALID_DEPEND"
@@ -60,13 +60,6 @@ def parse(text: str) -> frozenset[str]:
 def unknown(words: Iterable[str]) -> list[str]:
     """Those of these words that are no kinds."""
     return [word for word in words if word.upper() not in WORDS]
-
-
-def label(row: JobRow, name: str) -> str:
-    """What the job carries under that name; "" for nothing."""
-    return (
-        next((value for key, value in row.batch.labels if key == name), "") if row.batch is not None else ""
-    )
 
 
 def wish_of(row: JobRow, rules: Sequence[Rule]) -> Wish | None:

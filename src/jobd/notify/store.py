@@ -4,11 +4,12 @@ The three change in one transaction, so that no event is forgotten and none is t
 has taken it. On disk before anything goes on (synchronous=FULL): a power cut too takes nothing back.
 """
 
+import contextlib
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from jobd import locks, paths
@@ -64,6 +65,11 @@ class Letter(NamedTuple):
     due_at: float  # not to be tried before (wall)
 
 
+class Damaged(JobdError):
+    """What the file has can no longer be read: the next start puts it aside."""
+
+
+_DAMAGES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LETTER = ", ".join(Letter._fields)
 _FORGET = "DELETE FROM told WHERE job_id IS NULL AND at < ?"
 _NEW_LETTER = (
@@ -87,17 +93,92 @@ class Store:
         if self._lock_fd is None:
             raise Refused(f"another jobd-notify runs already ({self.folder}/lock)")
         self.path = os.path.join(self.folder, "notify.sqlite")
+        self.put_aside = ""  # where a damaged file was put
+        self.is_damaged = False
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            self._db = self._opened()
+        except Damaged:
+            at = self._put_aside()
+            self._db = self._opened()
+            # Whatever journal the server has, it is not the one of this position: what has ended since is asked for.
+            self.take((), lambda notice: (), Position("", 0, at))
+
+    def _opened(self) -> sqlite3.Connection:
+        """
+        Raises:
+            JobdError: it cannot be used. Damaged: nor ever will be.
+        """
+        db: sqlite3.Connection | None = None
+        try:
+            db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+                db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
             elif version != _VERSION:
                 raise Refused(f"{self.path} was written by a newer jobd")
-        except sqlite3.Error as error:
-            raise JobdError(f"{self.path} cannot be used: {error}") from error
+            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise Damaged(f"{self.path} is damaged: {found}")
+        except (sqlite3.Error, JobdError) as error:
+            if db is not None:
+                db.close()
+            if isinstance(error, JobdError):
+                raise
+            raise self._trouble("cannot use", error) from error
+        return db
+
+    def _put_aside(self) -> float:
+        """Keep the damaged file under another name; when it was last written (wall)."""
+        at = max(
+            os.stat(self.path + suffix).st_mtime
+            for suffix in ("", "-wal")
+            if os.path.exists(self.path + suffix)
+        )
+        self.put_aside = f"{self.path}.damaged-{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())}"
+        for suffix in ("-wal", "-shm", ""):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(self.path + suffix, self.put_aside + suffix)
+        return at
+
+    def _trouble(self, what: str, error: sqlite3.Error) -> JobdError:
+        """The error for a person."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGES:
+            self.is_damaged = True
+            return Damaged(f"{self.path} is damaged: {error}")
+        return JobdError(f"{what} {self.path}: {error}")
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """
+        Raises:
+            JobdError: it cannot be read.
+        """
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise self._trouble("cannot read", error) from error
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all or nothing.
+
+        Raises:
+            JobdError: it cannot be written; then nothing has changed.
+        """
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._trouble("cannot write", error) from error
+            finally:
+                if self._db.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._db.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file."""
@@ -110,8 +191,8 @@ class Store:
     # ---- events
     def position(self) -> Position | None:
         """How far the events are handled; None at the very first."""
-        with self._lock:
-            row = self._db.execute("SELECT server_id, seq, at FROM position").fetchone()
+        with self._reading() as db:
+            row = db.execute("SELECT server_id, seq, at FROM position").fetchone()
         return None if row is None else Position(*row)
 
     def take(
@@ -132,54 +213,49 @@ class Store:
             JobdError: it cannot be written; then nothing has changed.
         """
         new: list[tuple[str, str]] = []
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                for notice in notices:
-                    done = self._db.execute(
-                        "INSERT OR IGNORE INTO told VALUES (?,?,?)",
-                        (notice.key, notice.living_job_id, notice.at),
+        with self._writing() as db:
+            for notice in notices:
+                done = db.execute(
+                    "INSERT OR IGNORE INTO told VALUES (?,?,?)",
+                    (notice.key, notice.living_job_id, notice.at),
+                )
+                if not done.rowcount:
+                    continue
+                for transport, receiver in letters_of(notice):
+                    values = (
+                        notice.key,
+                        transport,
+                        receiver,
+                        notice.subject,
+                        notice.body,
+                        notice.kind,
+                        notice.at,
                     )
-                    if not done.rowcount:
-                        continue
-                    for transport, receiver in letters_of(notice):
-                        values = (
-                            notice.key,
-                            transport,
-                            receiver,
-                            notice.subject,
-                            notice.body,
-                            notice.kind,
-                            notice.at,
-                        )
-                        done = self._db.execute(_NEW_LETTER, values)
-                        if done.rowcount:
-                            new.append((notice.key, transport))
-                if new and self._is_time_to_forget(len(new)):
-                    self._db.execute(_FORGET, (time.time() - TOLD_DAYS * 86400,))
-                if position is not None:
-                    self._db.execute("INSERT OR REPLACE INTO position VALUES (1,?,?,?)", position)
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise JobdError(f"cannot write {self.path}: {error}") from error
+                    done = db.execute(_NEW_LETTER, values)
+                    if done.rowcount:
+                        new.append((notice.key, transport))
+            if new and self._is_time_to_forget(len(new)):
+                db.execute(_FORGET, (time.time() - TOLD_DAYS * 86400,))
+            if position is not None:
+                db.execute("INSERT OR REPLACE INTO position VALUES (1,?,?,?)", position)
         return new
 
     def told_living(self) -> list[int]:
         """The jobs of which something is remembered for as long as they live."""
-        with self._lock:
-            rows = self._db.execute("SELECT DISTINCT job_id FROM told WHERE job_id IS NOT NULL").fetchall()
+        with self._reading() as db:
+            rows = db.execute("SELECT DISTINCT job_id FROM told WHERE job_id IS NOT NULL").fetchall()
         return [job_id for (job_id,) in rows]
 
     def clean(self, living: Collection[int]) -> None:
-        """Forget what was told long ago, or of jobs that are not living any more where that is all it was for."""
+        """Forget what was told long ago, or of jobs that are not living any more where that is all it was for.
+
+        Raises:
+            JobdError: it cannot be written; it may be another time.
+        """
         gone = [(job_id,) for job_id in self.told_living() if job_id not in living]
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("DELETE FROM told WHERE job_id = ?", gone)
-            self._db.execute(_FORGET, (time.time() - TOLD_DAYS * 86400,))
-            self._db.execute("COMMIT")
+        with self._writing() as db:
+            db.executemany("DELETE FROM told WHERE job_id = ?", gone)
+            db.execute(_FORGET, (time.time() - TOLD_DAYS * 86400,))
 
     def _is_time_to_forget(self, count: int) -> bool:
         """Now and then, by how many letters there were."""
@@ -189,32 +265,63 @@ class Store:
         self._letters = 0
         return True
 
-    # ---- the outbox
+    # ---- the outbox. Each may raise JobdError: the file cannot be read or written; then nothing has changed.
     def transports(self) -> dict[str, int]:
         """How many letters wait for each transport."""
-        with self._lock:
-            return dict(self._db.execute("SELECT transport, count(*) FROM outbox GROUP BY transport"))
+        with self._reading() as db:
+            return dict(db.execute("SELECT transport, count(*) FROM outbox GROUP BY transport"))
 
     def next_letter(self, transport: str) -> Letter | None:
         """The one that is due first, or was; None where there is none."""
         query = f"SELECT {_LETTER} FROM outbox WHERE transport = ? ORDER BY due_at, number LIMIT 1"
-        with self._lock:
-            row = self._db.execute(query, (transport,)).fetchone()
+        with self._reading() as db:
+            row = db.execute(query, (transport,)).fetchone()
         return None if row is None else Letter(*row)
 
     def sent(self, letter: Letter) -> None:
         """It has been taken, or is given up."""
-        with self._lock:
-            self._db.execute("DELETE FROM outbox WHERE number = ?", (letter.number,))
+        with self._writing() as db:
+            db.execute("DELETE FROM outbox WHERE number = ?", (letter.number,))
 
     def postpone(self, letter: Letter, due_at: float) -> None:
         """It is to be tried again, not before that time (wall)."""
-        with self._lock:
-            self._db.execute(
+        with self._writing() as db:
+            db.execute(
                 "UPDATE outbox SET tries = tries + 1, due_at = ? WHERE number = ?", (due_at, letter.number)
             )
 
+    def postpone_receiver(self, letter: Letter, pause_s: Callable[[int], float]) -> None:
+        """All letters to its receiver are to be tried again later.
+
+        Args:
+            pause_s: how long to wait after so many tries.
+        """
+        of = (letter.transport, letter.receiver)
+        with self._writing() as db:
+            query = "SELECT max(tries) FROM outbox WHERE transport = ? AND receiver = ?"
+            (tries,) = db.execute(query, of).fetchone()
+            due_at = time.time() + pause_s((tries or 0) + 1)
+            db.execute("UPDATE outbox SET due_at = ? WHERE transport = ? AND receiver = ?", (due_at, *of))
+            db.execute("UPDATE outbox SET tries = ? WHERE number = ?", ((tries or 0) + 1, letter.number))
+
+    def hurry(self, transport: str, receiver: str | None = None) -> None:
+        """What waits for its next try (all, or to that receiver) waits no more."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE outbox SET due_at = 0 WHERE transport = ?1 AND due_at > 0 AND (?2 IS NULL OR receiver = ?2)",
+                (transport, receiver),
+            )
+
+    def hand_on(self, old: str, new: str) -> int:
+        """What waits for a transport that there is no more goes by another; how much."""
+        with self._writing() as db:
+            moved = db.execute(
+                "UPDATE OR IGNORE outbox SET transport = ? WHERE transport = ?", (new, old)
+            ).rowcount
+            db.execute("DELETE FROM outbox WHERE transport = ?", (old,))
+        return moved
+
     def drop(self, transport: str) -> int:
         """Give up all for a transport that there is no more; how many."""
-        with self._lock:
-            return self._db.execute("DELETE FROM outbox WHERE transport = ?", (transport,)).rowcount
+        with self._writing() as db:
+            return db.execute("DELETE FROM outbox WHERE transport = ?", (transport,)).rowcount

@@ -13,7 +13,7 @@ from jobd.slurm import advice
 from jobd.slurm.sizes import short_text
 from jobd.slurm.times import span_padded
 from jobd.wire.left import count_of
-from jobd.wire.rows import JobRow
+from jobd.wire.rows import JobRow, label
 
 TAIL_BYTES = 64 << 10  # of an output file, of which the last lines are shown
 LINE_CHARS_MAX = 400
@@ -270,7 +270,7 @@ def _facts_of(row: JobRow, ran_s: float) -> advice.Facts:
 
 def _where(row: JobRow) -> list[str]:
     lines = [_line("Command", one_line(" ".join(row.command), 400))]
-    if submitted := kinds.label(row, "submit_line"):
+    if submitted := label(row, "submit_line"):
         lines.append(_line("Submitted as", one_line(submitted, 400)))
     lines.append(_line("Folder", one_line(row.cwd, 4096)))
     if row.batch is not None and row.batch.stdout:

@@ -80,11 +80,14 @@ def tell(folder: str, row: JobRow, mark: Mark | None) -> None:
     replace(path, data.encode("ascii"))
 
 
-def is_over(folder: str, token: str) -> bool:
-    """Whether status.json in that folder tells the end of the job of this token."""
+def has_run(folder: str, token: str) -> bool:
+    """Whether status.json in that folder tells the end of the job of this token, and that it was started.
+
+    Such a folder in the queue was put back by somebody. One whose job was cancelled before it started may be there still.
+    """
     try:
         found = json.loads(read(os.path.join(folder, STATUS), folder, 1 << 20))
-        return isinstance(found, dict) and found.get("token") == token
+        return isinstance(found, dict) and found.get("token") == token and bool(found.get("started_at"))
     except (BadFile, OSError, ValueError, RecursionError):
         return False
 

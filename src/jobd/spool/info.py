@@ -17,7 +17,7 @@ from jobd.limits import (
     SCRIPT_BYTES_MAX,
 )
 from jobd.slurm import directives
-from jobd.spool.files import BadFile, printable, read
+from jobd.spool.files import PASSING, BadFile, printable, read
 
 SIZE_MAX = 1 << 20  # of an info file
 SECTION = "QMOptions"
@@ -60,6 +60,8 @@ def wanted_of(folder: str, job_file: str = "") -> Wanted:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
+        if error.errno in PASSING:
+            raise
         raise BadFile(f"the folder cannot be read: {error.strerror}") from error
     if job_file:
         if job_file in names:

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from jobd import manager
 from jobd.api.client import Client
-from jobd.errors import JobdError, NoServer
+from jobd.errors import JobdError, Refused
 from jobd.spool.files import newest_change_s, printable
-from jobd.spool.places import Places
+from jobd.spool.places import PlaceGone, Places
 from jobd.spool.settings import Settings
-from jobd.spool.spool import Spool
+from jobd.spool.spool import FOR_NOW, Spool
 from jobd.spool.watching import ARRIVED, GONE, GROWS, LEFT, LOST, Seen, Watch
 from jobd.stream import MISSED, EventStream
 from jobd.wire import messages as m
@@ -54,14 +55,22 @@ class Loop:
             JobdError: the folders cannot be used.
         """
         self._places.make()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._inbox.put(_Stop(0)))
-        self._watch = Watch(self._places.queue, self._inbox.put)
+        at_signal(lambda: self._inbox.put(_Stop(0)))
+        try:
+            self._watch = Watch(self._places.queue, self._inbox.put)
+        except OSError as error:
+            raise Refused(f"{self._places.queue} cannot be watched: {error.strerror}") from error
+        # From here on nothing that happens to the folders is missed. Whether there is a server is another matter.
+        manager.tell(f"READY=1\nSTATUS=looking for a server, for {printable(self._places.root)}")
         try:
             self._begin()
             while self._code is None:
                 self._turn(self._timers.left_s())
+        except PlaceGone as error:
+            log.error("%s", error)
+            self._code = 1
         finally:
+            manager.tell("STOPPING=1")
             self._watch.close()
             if self._stream is not None and self._listener is not None:
                 self._code = 1 if self._code is None else self._code
@@ -70,7 +79,7 @@ class Loop:
             if self._stream is not None:
                 self._stream.close()
             self._client.close()
-        return self._code
+        return 1 if self._code is None else self._code
 
     def _begin(self) -> None:
         """Take up what is there, as soon as there is a server."""
@@ -81,20 +90,24 @@ class Loop:
                     self._stream = EventStream(self._client.status())
                 self._spool.sweep()
                 break
-            except NoServer as error:
+            except FOR_NOW as error:
                 log.warning("%s", error)
             end_s = time.monotonic() + pause_s
             pause_s = min(SERVER_PAUSE_MAX_S, 2 * pause_s)
             while self._code is None and time.monotonic() < end_s:
                 # What happens to the folders meanwhile is found by the sweep.
-                if isinstance(item := self._get(end_s - time.monotonic()), _Stop):
+                item = self._get(end_s - time.monotonic())
+                if isinstance(item, _Stop):
                     self._code = item.code
+                elif isinstance(item, Seen) and item.kind == GONE:
+                    self._see(item)
         if self._code is not None:
             return
         self._listener = threading.Thread(target=self._listen, name="events", daemon=True)
         self._listener.start()
         self._look_at_queue()
         log.info("watching %s", printable(self._places.root))
+        manager.tell(f"STATUS=watching {printable(self._places.root)}")
 
     def _listen(self) -> None:
         """Hand on what the server tells."""
@@ -119,21 +132,30 @@ class Loop:
 
     def _turn(self, timeout_s: float | None) -> None:
         item = self._get(timeout_s)
+        self._do(lambda: self._heed(item))
+        for do in self._timers.due():
+            self._do(do)
+
+    def _do(self, what: Callable[[], Any]) -> None:
+        """Do one thing; if the server fails us over it, look again later. What else is to be done is not held up by it."""
         try:
-            if isinstance(item, Seen):
-                self._see(item)
-            elif isinstance(item, m.Event):
-                if item.kind == MISSED:
-                    self._spool.check_all()
-                elif item.job is not None:
-                    self._spool.heard(item.job)
-            elif isinstance(item, _Stop):
-                self._code = item.code
-            for do in self._timers.due():
-                do()
-        except NoServer as error:
+            what()
+        except PlaceGone:
+            raise
+        except JobdError as error:
             log.warning("%s", error)
             self._timers.set("check", SERVER_PAUSE_MAX_S, self._spool.check_all)
+
+    def _heed(self, item: Any) -> None:
+        if isinstance(item, Seen):
+            self._see(item)
+        elif isinstance(item, m.Event):
+            if item.kind == MISSED:
+                self._spool.check_all()
+            elif item.job is not None:
+                self._spool.heard(item.job)
+        elif isinstance(item, _Stop):
+            self._code = item.code
 
     def _see(self, seen: Seen) -> None:
         if seen.name.startswith("."):
@@ -156,9 +178,8 @@ class Loop:
             log.warning("the kernel had no room for all that happened: looking at everything")
             self._spool.left_all()
             self._look_at_queue()
-        elif seen.kind == GONE and self._code is None and not os.path.isdir(self._places.queue):
-            log.error("%s has gone", printable(self._places.queue))
-            self._code = 1
+        elif seen.kind == GONE and self._code is None:
+            raise PlaceGone(f"{printable(self._places.queue)} has gone")  # or another bears its name now
 
     def _look_at_queue(self) -> None:
         """Take what has been quiet for long enough; wait for the rest."""
@@ -205,6 +226,25 @@ class Loop:
         if self._newest.pop(name, None) is not None:
             self._watch.look_away(name)
             self._timers.drop(("quiet", name))
+
+
+def at_signal(do: Callable[[], None]) -> None:
+    """Do that at SIGTERM or SIGINT, in a thread of its own.
+
+    A handler of Python's runs when the main thread comes back from where it sleeps. A signal that comes just before it falls asleep would not
+    wake it.
+    """
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(writer, False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while os.read(reader, 1):
+            do()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 class _Stop:

@@ -4,6 +4,7 @@ token of the submission
 number of the folder's inode: a copy of the folder is not that job
 {"name": …} as JSON: what the folder was called when it was taken, and what its end needs to know
 job 12        written by the launcher at each start, before it moves the folder
+let go        written when the job, which was held until all of it was seen to be right, has been released
 """
 
 import json
@@ -15,6 +16,7 @@ from jobd.spool.files import BadFile, read, replace
 from jobd.spool.settings import HIDDEN
 
 SIZE_MAX = 1 << 20
+LET_GO = "let go"
 
 
 class Mark(NamedTuple):
@@ -24,6 +26,7 @@ class Mark(NamedTuple):
     name: str
     job_id: int | None  # of the last start; None: the launcher has not begun
     facts: dict[str, Any]
+    was_let_go: bool = False
 
 
 def new_token() -> str:
@@ -42,6 +45,24 @@ def write(folder: str, token: str, name: str, facts: dict[str, Any]) -> None:
     replace(os.path.join(folder, HIDDEN), f"{token}\n{inode}\n{text}\n".encode("ascii"))
 
 
+def add(folder: str, line: str) -> None:
+    """Write a line more into the mark of a folder, if it is there.
+
+    Raises:
+        OSError: not now.
+    """
+    try:
+        descriptor = os.open(
+            os.path.join(folder, HIDDEN), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        )
+    except FileNotFoundError:
+        return
+    try:
+        os.write(descriptor, f"{line}\n".encode("ascii"))
+    finally:
+        os.close(descriptor)
+
+
 def read_mark(folder: str) -> Mark | None:
     """The mark of that folder; None if it has none, or that of another."""
     try:
@@ -49,11 +70,22 @@ def read_mark(folder: str) -> Mark | None:
         inode = os.lstat(folder).st_ino
         lines = data.decode("ascii").split("\n")[:-1]  # what does not end with a line's end is half of a line
         facts = json.loads(lines[2])
-        if int(lines[1]) != inode or not isinstance(facts, dict) or not isinstance(facts.get("name"), str):
+        if int(lines[1]) != inode or not isinstance(facts, dict) or not _is_name(facts.get("name")):
             return None
         if not (lines[0].isalnum() and len(lines[0]) <= 64):
             return None
-        jobs = [int(line[4:]) for line in lines[3:] if line.startswith("job ") and line[4:].isdigit()]
+        if type(facts.get("nb_proc_given", 1)) is not int:
+            return None
+        was_let_go = LET_GO in lines[3:]
+        jobs = [
+            int(line[4:])
+            for line in lines[3:]
+            if line.startswith("job ") and line[4:].isdigit() and len(line) < 22
+        ]
     except (BadFile, OSError, ValueError, IndexError, RecursionError):
         return None
-    return Mark(lines[0], facts.pop("name"), jobs[-1] if jobs else None, facts)
+    return Mark(lines[0], facts.pop("name"), jobs[-1] if jobs else None, facts, was_let_go)
+
+
+def _is_name(found: Any) -> bool:
+    return isinstance(found, str) and "/" not in found and found not in ("", ".", "..")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 
 from jobd import locks
-from jobd.errors import ConfigError, Refused
+from jobd.errors import ConfigError, JobdError, Refused
 from jobd.spool import marks
 from jobd.spool.files import BadFile, append, cut, printable, remove
 from jobd.spool.info import LOG
@@ -23,6 +23,10 @@ NAME_BYTES_MAX = 255  # of Linux
 SUFFIX_BYTES = 8  # for a number that tells two of one name apart
 SCRATCH = "script-"  # of what is made for Sbatch, and removed after it
 _WRAP = "wrap-"
+
+
+class PlaceGone(JobdError):
+    """A folder without which a spool cannot go on."""
 
 
 class Places:
@@ -74,6 +78,20 @@ class Places:
                 ) from error
             raise ConfigError(f"{here}: {error.strerror}") from error
 
+    def remake(self) -> None:
+        """Make those again that somebody has removed, as who clears up does; but not what a spool cannot go on without.
+
+        Raises:
+            PlaceGone: the queue or the links are missing.
+            OSError: one cannot be made.
+        """
+        for here in (self.queue, self.links):
+            if not os.path.isdir(here):
+                raise PlaceGone(f"{printable(here)} has gone")
+        for here in (self.running, self.done, self.lost):
+            if not os.path.isdir(here):
+                os.mkdir(here, 0o755)
+
     def link_of(self, token: str) -> str:
         """The link that follows the folder of that token."""
         return os.path.join(self.links, token)
@@ -107,8 +125,12 @@ class Places:
         except OSError:
             pass
 
-    def find(self, token: str, name: str) -> str | None:
-        """Where the folder of that token is now; None where it is in none of the places where a job may be."""
+    def find(self, token: str, name: str, inode: int = 0) -> str | None:
+        """Where the folder of that token is now; None where it is in none of the places where a job may be.
+
+        Args:
+            inode: of the folder, where it is known: then it is found also when its script has removed the mark with all the rest.
+        """
         candidates = [os.path.join(self.queue, name), os.path.join(self.running, name)]
         try:
             candidates.append(os.path.normpath(os.path.join(self.links, os.readlink(self.link_of(token)))))
@@ -120,7 +142,14 @@ class Places:
         for path in entries(self.running):
             if has(path, token):
                 return path
+        for path in candidates if inode else ():
+            if inode_of(path) == inode and not os.path.lexists(os.path.join(path, HIDDEN)):
+                return path
         return None
+
+    def find_waiting(self, token: str) -> str | None:
+        """Where the folder of that token is in the queue, by whatever name; None if it is not there."""
+        return next((path for path in entries(self.queue) if has(path, token)), None)
 
     def free(self, folder: str, name: str) -> str:
         """A path in that folder that nobody has: NAME, NAME.2, …"""
@@ -202,8 +231,10 @@ class Places:
             token = os.path.basename(link).removesuffix(".new")
             if token in living or not os.path.islink(link):
                 continue
-            if os.path.lexists(os.path.join(link, HIDDEN)):  # who brought it there died before it was removed
-                remove(os.path.join(link, HIDDEN))
+            # Who brought it there died before the mark was removed. Elsewhere a mark is left alone: what it is good for is not for us to say.
+            target = os.path.normpath(os.path.join(self.links, os.readlink(link)))
+            if target.startswith((self.done + os.sep, self.lost + os.sep)) and has(target, token):
+                remove(os.path.join(target, HIDDEN))
             if link.endswith(".new") or not os.path.exists(link):
                 remove(link)
 
@@ -218,6 +249,15 @@ def _rename(path: str, target: str) -> None:
             raise
         os.chmod(path, stat.S_IMODE(info.st_mode) | stat.S_IRWXU)
         os.rename(path, target)
+
+
+def inode_of(path: str) -> int:
+    """The inode of a folder; 0 if there is none."""
+    try:
+        info = os.lstat(path)
+    except OSError:
+        return 0
+    return info.st_ino if stat.S_ISDIR(info.st_mode) else 0
 
 
 def has(path: str, token: str) -> bool:

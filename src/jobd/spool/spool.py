@@ -24,11 +24,12 @@ from typing import Any
 
 from jobd.api.client import Client
 from jobd.errors import JobdError, JournalError, NoServer, NoSuchJob, Refused, Stopping, TooManyJobs
-from jobd.spool import ending, marks, submitting
+from jobd.spool import ending, marks, submitting, sweeping
 from jobd.spool.entry import PAUSE_MAX_S, PAUSE_S, Entry
 from jobd.spool.files import PASSING, BadFile, age_of, newest_change_s, printable, remove, text_of
 from jobd.spool.info import NoInfo, wanted_of
-from jobd.spool.places import Places, entries, has, stamp
+from jobd.spool.places import PlaceGone, Places, entries, stamp
+from jobd.spool.rejecting import Later, Lost
 from jobd.spool.settings import BLOCKING, HIDDEN, Settings
 from jobd.spool.taking import taken
 from jobd.states import JobState
@@ -38,8 +39,6 @@ from jobd.wire.rows import JobRow
 log = logging.getLogger("jobd.spool")
 
 FOR_NOW = (NoServer, Stopping, TooManyJobs, JournalError)
-
-Later = Callable[[Any, float, Callable[[], None]], None]  # a key, after how many seconds, what to do
 
 
 class Spool:
@@ -52,9 +51,11 @@ class Spool:
         """
         self.settings, self.places, self.client = settings, places, client
         self._later = later
+        self._lost = Lost(places, later)
         self._entries: dict[str, Entry] = {}  # by token
         self._waiting: dict[str, Entry] = {}  # those in the queue, by name
         self._held: list[tuple[int, int, str]] = []  # of blocking: (-priority, number, token), a heap
+        self._pauses: dict[str, float] = {}  # by name, of what could not be taken: before it is tried again
         self._taken = 0
         self._has_looked = False  # until then nothing is let go: something may be under way
         self._active: set[str] = set()  # of blocking: the tokens that were let go
@@ -67,26 +68,17 @@ class Spool:
             JobdError: there is no server.
         """
         self.places.finish_wraps()
-        known: list[Entry] = []
-        for path in sorted(entries(self.places.running)):
-            mark = marks.read_mark(path)
-            if mark is None or mark.job_id is None:
-                self._reject(
-                    path,
-                    "left over among the running ones: it bears no mark of a job that was started from here",
-                )
-            else:
-                known.append(self._enter(Entry(mark.token, mark.name, None, mark.job_id)))
-        for name in self.names():
-            path = os.path.join(self.places.queue, name)
-            mark = marks.read_mark(path)
-            if mark is None or mark.name != name or ending.is_over(path, mark.token):
-                continue
-            entry = Entry(mark.token, name, None)
-            entry.nb_proc = int(mark.facts.get("nb_proc_given", 1))
-            self._resume(path, entry)
-            known.append(entry)
-        self.check(known)
+        found = sweeping.look(self.places, self.names())
+        for path in found.left_over:
+            self._lost.put(
+                path, "left over among the running ones: it bears no mark of a job that was started from here"
+            )
+        for entry in found.running:
+            self._enter(entry)
+        for entry in found.waiting:
+            self._enter(entry, is_waiting=True)
+            self._resume(entry)
+        self.check([*found.running, *found.waiting])
         self._cancel_strays()
         self.places.drop_stale_links(set(self._entries))
         self._has_looked = True
@@ -102,22 +94,41 @@ class Spool:
         ]
 
     def is_known(self, name: str) -> bool:
-        """Whether what bears that name in the queue is a job already."""
-        entry = self._waiting.get(name)
-        return entry is not None and has(os.path.join(self.places.queue, name), entry.token)
+        """Whether what bears that name in the queue is a job already: one that waits, or one that runs and was put back by somebody."""
+        mark = marks.read_mark(os.path.join(self.places.queue, name))
+        return mark is not None and mark.token in self._entries
 
-    def _resume(self, path: str, entry: Entry) -> None:
-        """A folder that was marked; whether its job was submitted is not known."""
-        self._enter(entry, is_waiting=True)
+    def _resume(self, entry: Entry) -> None:
+        """A folder that was marked; whether its job was submitted is not known, and that may start at any time."""
+        path = os.path.join(self.places.queue, entry.name)
         try:
             entry.wanted = wanted_of(path, self.settings.job_file)
             # Where there is a link, its job may be starting just now: then the link is the launcher's to turn.
             if not os.path.lexists(self.places.link_of(entry.token)):
                 self.places.turn(entry.token, path)
         except (BadFile, OSError) as error:
-            self._reject_entry(entry, text_of(error))
+            found = self._find(entry)
+            mark = marks.read_mark(found) if found is not None else None
+            if found != path and mark is not None:  # it has started while we read
+                entry.job_id = mark.job_id
+                self._waiting.pop(entry.name, None)
+            elif found is None:
+                self.left(entry.name)
+            elif isinstance(error, OSError) and error.errno in PASSING:
+                log.warning("%s cannot be taken up: %s", entry.label, text_of(error))
+                self._again(("submit", entry.token), entry, lambda: self._resume_again(entry))
+            else:
+                self._reject_entry(entry, text_of(error))
             return
         self._submit(entry)
+
+    def _resume_again(self, entry: Entry) -> None:
+        if self._entries.get(entry.token) is entry:
+            self._resume(entry)
+            self.check([entry])
+
+    def _find(self, entry: Entry) -> str | None:
+        return self.places.find(entry.token, entry.name, entry.inode)
 
     # ---- taking
     def take(self, name: str, *, incomplete_s: float = 0.0) -> float:
@@ -134,6 +145,7 @@ class Spool:
         path = os.path.join(self.places.queue, name)
         try:
             self._take(path, name)
+            self._pauses.pop(name, None)
         except NoInfo as error:
             left_s = incomplete_s - (time.time() - newest_change_s(path))
             if incomplete_s > 0 and left_s > 0:
@@ -142,6 +154,7 @@ class Spool:
         except BadFile as error:
             self._reject(path, str(error))
         except FileNotFoundError:
+            self.places.remake()
             if os.path.lexists(path):
                 self._again(("take", name), name, lambda: self.take(name))
         except OSError as error:
@@ -150,6 +163,8 @@ class Spool:
                 self._again(("take", name), name, lambda: self.take(name))
             else:
                 self._reject(path, text_of(error))
+        except PlaceGone:
+            raise
         except Exception as error:  # a mistake of ours over one folder is not to stop the others
             log.exception("a mistake in the program")
             self._reject(path, f"a mistake in the program: {type(error).__name__}: {error}")
@@ -177,7 +192,9 @@ class Spool:
         """Queue its job. What fails for now is tried again; what is refused goes to lost+found."""
         assert entry.wanted is not None
         is_blocking = self.settings.launch_type == BLOCKING
-        folder = submitting.Folder(entry.token, entry.name, entry.wanted, entry.nb_proc, is_blocking)
+        folder = submitting.Folder(
+            entry.token, entry.name, entry.wanted, entry.nb_proc, is_blocking, entry.was_let_go
+        )
         try:
             entry.job_id = submitting.submit(
                 self.client,
@@ -237,8 +254,10 @@ class Spool:
                 continue
             if row is not None and row.token == entry.token:
                 self.heard(row)
-            elif self.places.find(entry.token, entry.name) == os.path.join(self.places.queue, entry.name):
-                self._submit(entry)  # the server has lost its journal; it never ran
+            elif self._find(entry) == os.path.join(self.places.queue, entry.name):
+                self._resume(
+                    self._enter(entry, is_waiting=True)
+                )  # the server has lost its journal; it never ran
             else:
                 self._reject_entry(
                     entry, f"the server does not know job {job_id} any more: how it ended cannot be told"
@@ -268,7 +287,7 @@ class Spool:
 
     def _finish(self, entry: Entry, row: JobRow) -> None:
         """Tell its end in the folder, and bring it to the done."""
-        path = self.places.find(entry.token, entry.name)
+        path = self._find(entry) or self.places.find_waiting(entry.token)
         if path is None:
             log.warning("%s is over (%s), and its folder has gone", entry.label, row.state)
             self.places.unlink(entry.token)
@@ -281,6 +300,7 @@ class Spool:
                 if error.errno in PASSING:
                     raise
                 log.warning("%s: its end cannot be told in it: %s", entry.label, text_of(error))
+            self.places.remake()
             target = self.places.free(self.places.done, f"{stamp(row.ended_at or 0)}-{entry.name}")
             self.places.turn(entry.token, target)
             os.rename(path, target)
@@ -334,7 +354,7 @@ class Spool:
     def _cancel(self, job_id: int) -> None:
         try:
             self.client.cancel(job_id)
-        except NoServer:
+        except FOR_NOW:
             self._later(("cancel", job_id), PAUSE_MAX_S, lambda: self._cancel(job_id))
         except (NoSuchJob, Refused):
             pass  # it is over
@@ -352,38 +372,25 @@ class Spool:
             self._later("strays", PAUSE_MAX_S, self._cancel_strays)
 
     # ---- what is no job
+    def _reject(self, path: str, reason: str) -> None:
+        self._pauses.pop(os.path.basename(path), None)
+        self._lost.put(path, reason)
+
     def _reject_entry(self, entry: Entry, reason: str) -> None:
-        path = self.places.find(entry.token, entry.name)
+        path = self._find(entry)
         self._drop(entry)
         if path is not None:
-            self._reject(path, reason, entry.token)
-
-    def _reject(self, path: str, reason: str, token: str = "", inode: int = 0) -> None:
-        """To lost+found; where that cannot be now, later, if it is still the same (its inode)."""
-        name = printable(os.path.basename(path))
-        try:
-            found = os.lstat(path).st_ino
-            if inode not in (0, found):
-                return
-            inode = found
-            target = self.places.reject(path, reason, token)
-            if token:
-                remove(os.path.join(target, HIDDEN))
-            log.warning("%s goes to lost+found: %s", name, printable(reason))
-        except FileNotFoundError:
-            log.warning("%s has gone: %s", name, printable(reason))
-        except OSError as error:
-            log.error(
-                "%s cannot go to lost+found (%s), where it belongs: %s",
-                name,
-                text_of(error),
-                printable(reason),
-            )
-            self._later(("reject", path), PAUSE_MAX_S, lambda: self._reject(path, reason, token, inode))
+            self._lost.put(path, reason, entry.token)
 
     def _again(self, key: Any, what: "Entry | str", do: Callable[[], Any]) -> None:
-        pause_s = PAUSE_S
+        """Do it later, and later each time.
+
+        Args:
+            what: a folder that was taken, or the name of one that was not.
+        """
         if isinstance(what, Entry):
-            pause_s = what.pause_s
-            what.pause_s = min(PAUSE_MAX_S, 2 * pause_s)
+            pause_s, what.pause_s = what.pause_s, min(PAUSE_MAX_S, 2 * what.pause_s)
+        else:
+            pause_s = self._pauses.get(what, PAUSE_S)
+            self._pauses[what] = min(PAUSE_MAX_S, 2 * pause_s)
         self._later(key, pause_s, do)

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import jobd
 from jobd.api import options
 from jobd.api.client import Client
-from jobd.errors import EXIT_NO_SERVER, JobdError, NoServer, Refused
+from jobd.errors import EXIT_NO_SERVER, JobdError, JournalError, NoServer, NoSuchJob, Refused, Stopping
 from jobd.limits import NAME_CHARS_MAX
 from jobd.slurm import directives
+from jobd.spool import marks
 from jobd.spool.files import printable
 from jobd.spool.info import LOG, Wanted
 from jobd.spool.launch import launcher
@@ -46,6 +47,7 @@ class Folder(NamedTuple):
     wanted: Wanted
     nb_proc: int  # what it gets
     is_held: bool
+    was_let_go: bool = False  # whoever holds its job now has his reasons
 
 
 def submit(client: Client, places: Places, folder: Folder, *, is_mailing: bool, max_nb_proc: int) -> int:
@@ -154,16 +156,21 @@ def _submit_script(client: Client, places: Places, folder: Folder, max_nb_proc: 
         raise NoServer(text) if done.returncode == EXIT_NO_SERVER else Refused(text)
     job_id = int(number)
     row = row_of(client, job_id, folder.token)
-    if row is None or row.batch is None or not row.batch.is_held:
+    if row is None or row.batch is None or not row.batch.is_held or folder.was_let_go:
         return job_id  # it was there already
     try:
         if row.batch.array_id is not None:
             raise Refused("a folder is one job, not an array")
         if 0 < max_nb_proc < row.nb_proc:
             client.update(job_id, nb_proc=max_nb_proc)
+        if not folder.is_held and said.isdisjoint({"--hold", "-H"}):
+            client.release(job_id)
+    except NoSuchJob:
+        return job_id  # somebody was quicker, and it is over
+    except (NoServer, Stopping, JournalError):
+        raise  # it stays held, and is looked at again
     except JobdError:
         client.cancel(job_id)
         raise
-    if not folder.is_held and said.isdisjoint({"--hold", "-H"}):
-        client.release(job_id)
+    marks.add(os.path.realpath(link), marks.LET_GO)
     return job_id

@@ -8,7 +8,7 @@ from jobd.spool import marks
 from jobd.spool.entry import Entry
 from jobd.spool.files import BadFile, append, printable
 from jobd.spool.info import LOG, head_of, wanted_of
-from jobd.spool.places import Places
+from jobd.spool.places import Places, inode_of
 from jobd.spool.settings import Settings
 
 log = logging.getLogger("jobd.spool")
@@ -50,5 +50,6 @@ def taken(places: Places, settings: Settings, path: str) -> Entry:
         "nb_proc_given": entry.nb_proc,
     }
     marks.write(path, entry.token, name, facts)
+    entry.inode = inode_of(path)
     places.turn(entry.token, path)
     return entry

@@ -10,7 +10,7 @@ from jobd.tui.text import bar, full_moment, moment, safe, size_text
 from jobd.units import format_elapsed, format_ids
 from jobd.wire.batch import Node
 from jobd.wire.messages import Status
-from jobd.wire.rows import JobRow
+from jobd.wire.rows import JobRow, labels_of
 
 FINAL = frozenset(state.value for state in FINAL_STATES)
 DEPTH_SHOWN_MAX = 12  # of a tree; what is deeper is not indented further
@@ -270,8 +270,8 @@ def facts(row: JobRow, now_s: float) -> list[tuple[str, str]]:
             ("errors", safe(batch.stderr) if batch.stderr != batch.stdout else "with the output"),
             ("input", safe(batch.stdin)),
             ("not enforced", safe(", ".join(batch.unenforced))),
-            *((safe(str(pair[0])), safe(str(pair[-1]))) for pair in batch.labels if pair),
         ]
+    told += [(safe(name), safe(value)) for name, value in labels_of(row).items()]
     return [(name, value) for name, value in told if value]
 
 

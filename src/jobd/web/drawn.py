@@ -13,7 +13,7 @@ from jobd.units import format_elapsed, format_ids, plural
 from jobd.web import looks
 from jobd.wire import batch as b
 from jobd.wire import messages as m
-from jobd.wire.rows import JobRow
+from jobd.wire.rows import JobRow, label, labels_of
 
 TICKS_MAX = 64  # more processors than that are not told apart in the bar
 BAR_HEIGHT = 34
@@ -157,12 +157,17 @@ def facts_list(row: JobRow, now_s: float, is_detailed: bool = True) -> list[tupl
     ]
     if batch is not None:
         facts += _batch_facts(row, batch, now_s)
+    facts += [
+        (name.replace("_", " "), looks.cut(value))
+        for name, value in labels_of(row).items()
+        if value and _is_told(row, name, value)
+    ]
     if is_detailed:
         facts += [
             ("folder", Markup("<code>{}</code>").format(looks.clean(row.cwd))),
             ("command", Markup("<code>{}</code>").format(looks.clean(looks.command_of(row)))),
         ]
-        if line := looks.label(row, "submit_line"):
+        if line := label(row, "submit_line"):
             facts.append(("submitted as", Markup("<code>{}</code>").format(looks.clean(looks.cut(line)))))
         if batch is not None and batch.stdin not in ("", "/dev/null"):
             facts.append(("input", Markup("<code>{}</code>").format(looks.clean(batch.stdin))))
@@ -197,11 +202,6 @@ def _batch_facts(row: JobRow, batch: Any, now_s: float) -> list[tuple[str, Any]]
         ("tasks", str(batch.ntasks) if batch.ntasks else ""),
         ("paused for", looks.about(batch.paused_s) if batch.paused_s else ""),
         ("not enforced", ", ".join(batch.unenforced)),
-        *(
-            (pair[0].replace("_", " "), looks.cut(pair[1]))
-            for pair in batch.labels
-            if len(pair) == 2 and pair[1] and _is_told(row, *pair)
-        ),
     ]
 
 

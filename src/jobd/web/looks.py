@@ -13,7 +13,7 @@ from jobd.progress import Progress
 from jobd.slurm.sizes import KIB
 from jobd.states import FINAL_STATES
 from jobd.units import format_elapsed, format_ids, plural
-from jobd.wire.rows import JobRow
+from jobd.wire.rows import JobRow, label
 
 FINAL = frozenset(state.value for state in FINAL_STATES)
 NAME_CHARS_MAX = 80  # in a list
@@ -125,15 +125,6 @@ def command_of(row: JobRow) -> str:
 def hue(job_id: int) -> int:
     """One of a few colours, the same for a job wherever it is drawn."""
     return job_id % HUES
-
-
-def label(row: JobRow, name: str) -> str:
-    """What it carries under that name; "" for nothing."""
-    if row.batch is not None:
-        for pair in row.batch.labels:
-            if pair and pair[0] == name:
-                return pair[-1]
-    return ""
 
 
 # ---- times and sizes

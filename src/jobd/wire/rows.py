@@ -82,3 +82,18 @@ class JobRow(NamedTuple):
     token: str  # of the submission: tells this job from one of the same number in another journal
     batch: BatchRow | None = None
     is_behind: bool = False  # it waits, and another does so before it in its partition
+    labels: list[list[str]] = []  # [name, value], of a job in the foreground; a batch job's stand in `batch`
+
+
+def labels_of(row: JobRow) -> dict[str, str]:
+    """What the job carries, by name: partition, account, comment, mail_type …"""
+    labels = row.labels if row.batch is None else row.batch.labels
+    return {pair[0]: pair[-1] for pair in labels if pair}
+
+
+def label(row: JobRow, name: str) -> str:
+    """What the job carries under that name; "" for nothing."""
+    for pair in row.labels if row.batch is None else row.batch.labels:
+        if pair and pair[0] == name:
+            return pair[-1]
+    return ""

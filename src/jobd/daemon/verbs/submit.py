@@ -7,7 +7,7 @@ from jobd.core import reports
 from jobd.core.job import Spec
 from jobd.daemon.parents import parent_id_of
 from jobd.daemon.peers import Identity, Peer, identify
-from jobd.daemon.specs import checked_labels, resources_of
+from jobd.daemon.specs import labels_of, resources_of
 from jobd.errors import Refused, Stopping, UsageError
 from jobd.limits import (
     COMMAND_CHARS_MAX,
@@ -107,7 +107,6 @@ def _spec(server: "Server", request: Submit, identity: Identity, parent_id: int 
     on_kill = OnKill(request.on_kill) if request.on_kill else server.config.on_kill
     if "\0" in request.name or "\0" in request.cwd:
         raise Refused("a name or a folder has a zero byte")
-    checked_labels(request.labels, server.config)  # nothing of them is kept, but a partition must be there
     return Spec(
         request.token,
         request.kind,
@@ -123,4 +122,5 @@ def _spec(server: "Server", request: Submit, identity: Identity, parent_id: int 
         identity.pid,
         identity.start_ticks,
         resources_of(request.memory_bytes, request.gpus, request.counted, request.is_exclusive),
+        labels=labels_of(request.labels, server.config, server.facts.user, request.counted),
     )
