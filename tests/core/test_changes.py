@@ -252,13 +252,24 @@ def test_a_started_job_has_no_more_gates(wanted, word) -> None:
 
 @pytest.mark.parametrize(
     "wanted",
-    [Wanted(nice=1), Wanted(begin_at=1.0), Wanted(labels=(("comment", "x"),)), Wanted(is_requeueable=True)],
+    [Wanted(nice=1), Wanted(begin_at=1.0), Wanted(is_requeueable=True)],
 )
 def test_a_salloc_has_no_batch_wishes(wanted) -> None:
     world = empty(4)
     salloc = submit(world)
     with pytest.raises(Refused, match="no batch job"):
         changes.updated(world, salloc, wanted, at(1))
+
+
+def test_a_salloc_has_labels_that_may_change() -> None:
+    world = empty(4)
+    salloc = submit(world)
+    update(world, salloc, labels=(("comment", "x"), ("mail_type", "END")))
+    settle(world)
+    update(world, salloc, labels=(("comment", "y"),))
+    spec = world.jobs[salloc].spec
+    assert spec.labels == (("comment", "y"), ("mail_type", "END"))
+    assert (spec.label("comment"), spec.label("nothing")) == ("y", "")
 
 
 def test_a_running_sallocs_procs_stay() -> None:

@@ -59,7 +59,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mail-type",
         type=_mail_types,
-        default="",
         metavar="LIST",
         help="where jobd-notify runs, send mail at BEGIN, END, FAIL, ALL of these, TIME_LIMIT, TIME_LIMIT_50, _80, _90",
     )

@@ -220,8 +220,6 @@ def _check(job: Job, wanted: Wanted) -> None:
         for word, value in asked:
             if value is not None:
                 raise Refused(f"{_name(job)} is no batch job: its {word} cannot be changed")
-        if wanted.labels:
-            raise Refused(f"{_name(job)} is no batch job: {wanted.labels[0][0]} cannot be changed")
         if not job.is_waiting and wanted.nb_proc is not None:
             raise Refused(f"{_name(job)} runs and is no batch job: its number of procs cannot be changed")
     if wanted.array_limit is not None and job.array_id is None:
@@ -254,6 +252,8 @@ def _plain(spec: Spec, wanted: Wanted) -> Spec:
         spec = spec._replace(nb_proc=wanted.nb_proc)
     if wanted.cwd is not None:
         spec = spec._replace(cwd=wanted.cwd)
+    if wanted.labels and spec.batch is None:
+        spec = spec._replace(labels=_relabelled(spec.labels, wanted))
     return spec
 
 
@@ -278,8 +278,12 @@ def _batch(batch: Batch, wanted: Wanted) -> Batch:
     if wanted.ntasks_per_node is not None:
         batch = batch._replace(ntasks_per_node=wanted.ntasks_per_node)
     if wanted.labels:
-        batch = batch._replace(labels=tuple({**dict(batch.labels), **dict(wanted.labels)}.items()))
+        batch = batch._replace(labels=_relabelled(batch.labels, wanted))
     return batch
+
+
+def _relabelled(labels: tuple[tuple[str, str], ...], wanted: Wanted) -> tuple[tuple[str, str], ...]:
+    return tuple({**dict(labels), **dict(wanted.labels)}.items())
 
 
 def _bound(world: World, job: Job, spec: Spec) -> Changed:

@@ -11,11 +11,11 @@ and of those that live. What was told already is known by its key.
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from jobd.api.client import Client
-from jobd.errors import JobdError, NoServer
+from jobd.errors import JobdError, JournalError, NoServer
 from jobd.limits import IDS_MAX
 from jobd.notify import kinds
 from jobd.notify.config import Config
@@ -175,7 +175,10 @@ class Follower:
                 return act(given)
             except NoServer:
                 self._ended.wait(pause_s)
-                pause_s = min(2 * pause_s, AGAIN_MAX_S)
+            except JournalError as error:  # its disk may be full
+                self._log(f"{error}; asked again in {pause_s:.0f} s")
+                self._ended.wait(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_MAX_S)
 
     def _check_end(self) -> None:
         if self._ended.is_set():
@@ -187,49 +190,74 @@ class Follower:
         status = self._client.status()
         since_s = self._began_at if position is None else position.at - BACK_S
         self._log("events were missed: the lists of jobs are asked for what has ended since")
-        notices: list[Notice] = []
         arrays: dict[int, tuple[JobRow, Wish]] = {}
-        for row in pages(self._client.connection.request, m.ListJobs(is_finished=True, since_s=since_s)):
-            wish = kinds.wish_of(row, self._config.rules)
-            if wish is None or row.ended_at is None:
-                continue
-            if kinds.is_as_one(row, wish):
-                arrays[array_id_of(row)] = row, wish
-            notices += self._teller.safely(f"job {row.job_id}", self._teller.of_end(row, wish, row.ended_at))
-            if len(notices) >= BATCH_MAX:
-                self._put(notices, None)
-                notices = []
-        for array_id, (row, wish) in arrays.items():
-            notices += self._teller.safely(f"array {array_id}", self._teller.of_array(array_id, row, wish))
+        with self._gathering() as tell:
+            for row in pages(
+                self._client.connection.request, m.ListJobs(is_finished=True, since_s=since_s)
+            ):
+                wish = kinds.wish_of(row, self._config.rules)
+                if wish is None or row.ended_at is None:
+                    continue
+                if kinds.is_as_one(row, wish):
+                    arrays[array_id_of(row)] = row, wish
+                what = f"job {row.job_id}"
+                tell(self._teller.safely(what, self._teller.of_missed(row, wish, since_s)))
+                tell(self._teller.safely(what, self._teller.of_end(row, wish, row.ended_at)))
+            for array_id, (row, wish) in arrays.items():
+                tell(self._teller.safely(f"array {array_id}", self._teller.of_array(array_id, row, wish)))
         self._must_look = True
         self._look_at_living(since_s)
         new = Position(status.server_id, status.last_seq, time.time())
-        self._put(notices, new)
+        self._put((), new)
         return new
 
+    @contextlib.contextmanager
+    def _gathering(self) -> Iterator[Callable[[Sequence[Notice]], None]]:
+        """Notices put into the outbox by the hundred."""
+        found: list[Notice] = []
+
+        def tell(notices: Sequence[Notice]) -> None:
+            found.extend(notices)
+            if len(found) >= BATCH_MAX:
+                self._put(found, None)
+                found.clear()
+
+        yield tell
+        self._put(found, None)
+
     def _look_at_living(self, since_s: float | None = None) -> None:
-        """Know of the jobs that run, for their time limits; tell of those that have begun since then (wall).
+        """Know of the jobs that run, for their time limits; tell what was missed of all that live since then (wall).
 
         Where there is no server now, it is done when it is back.
         """
         try:
-            running = self._running()
-            self._store.clean(self._living(self._store.told_living()))
+            living = self._running() if since_s is None else self._all()
+            self._clean()
         except NoServer:
             if since_s is not None:
                 raise
             return
         self._must_look = False
         self._teller.timers.clear()
-        notices: list[Notice] = []
-        for row in running:
-            wish = kinds.wish_of(row, self._config.rules)
-            self._teller.timers.see(row, wish)
-            if wish is not None and since_s is not None and (row.started_at or 0.0) > since_s:
-                notices += self._teller.safely(
-                    f"job {row.job_id}", self._teller.of_start(row, wish, row.started_at or 0.0)
-                )
-        self._put(notices, None)
+        with self._gathering() as tell:
+            for row in living:
+                wish = kinds.wish_of(row, self._config.rules)
+                self._teller.timers.see(row, wish)
+                if wish is not None and since_s is not None:
+                    what = f"job {row.job_id}"
+                    tell(self._teller.safely(what, self._teller.of_missed(row, wish, since_s)))
+
+    def _clean(self) -> None:
+        try:
+            self._store.clean(self._living(self._store.told_living()))
+        except (NoServer, Damaged):
+            raise
+        except JobdError as error:
+            self._log(f"{error}")  # what could not be forgotten does no harm
+
+    def _all(self) -> list[JobRow]:
+        """The jobs that live."""
+        return list(pages(self._client.connection.request, m.ListJobs()))
 
     def _running(self) -> list[JobRow]:
         """The jobs that have begun and are not over: a list begins with them."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from jobd.errors import NoServer
+from jobd.errors import JournalError, NoServer
 from jobd.limits import PAGE_ROWS_MAX
 from jobd.notify import kinds, words
 from jobd.notify.config import Config
@@ -39,11 +39,11 @@ class Teller:
         """These, or none where they cannot be made: one that no text can be made of must not end all the others.
 
         Raises:
-            NoServer: the server has gone.
+            NoServer, JournalError: the server has gone, or cannot read its history now.
         """
         try:
             return list(notices)
-        except NoServer:
+        except (NoServer, JournalError):
             self._arrays.clear()  # all of these events will be told once more
             raise
         except Exception as error:
@@ -125,13 +125,38 @@ class Teller:
             if kind:
                 yield self._notice_of(kind, row, wish, at, row.ended_at)
 
+    def of_missed(self, row: JobRow, wish: Wish, since_s: float) -> Iterator[Notice]:
+        """What has happened to a job since then (wall) besides its end, as it can be told now."""
+        batch = row.batch
+        if kinds.REQUEUE in wish.kinds and batch is not None and (batch.requeued_at or 0.0) > since_s:
+            for one in self._ask(ListAttempts([row.job_id])).attempts:
+                if one.requeued_at > since_s:
+                    yield from self._of_attempt(one.job, wish, one.requeued_at, one.requeued_at)
+        if row.ended_at is None and row.started_at is not None and row.started_at > since_s:
+            yield from self.of_start(row, wish, row.started_at)
+        if kinds.INVALID_DEPEND in wish.kinds and _may_be_stuck(row):
+            yield from self._of_stuck({row.job_id: wish})
+
     def _of_requeue(self, row: JobRow, wish: Wish, at: float) -> Iterator[Notice]:
         """The row is of a job that waits again; what is told is the attempt that is over."""
-        page = self._ask(ListAttempts([row.job_id]))
-        shown = page.attempts[-1].job if page.attempts else row
         moment = row.batch.requeued_at if row.batch is not None else None
-        if kinds.run_s(shown, at) >= wish.min_run_s:
+        attempts = self._ask(ListAttempts([row.job_id])).attempts
+        # Not the last one: by now there may have been others.
+        shown = next((one.job for one in attempts if one.requeued_at == moment), row)
+        yield from self._of_attempt(shown, wish, at, moment)
+
+    def _of_attempt(self, shown: JobRow, wish: Wish, at: float, moment: float | None) -> Iterator[Notice]:
+        if kinds.run_s(shown, at) < wish.min_run_s:
+            return
+        if not kinds.is_as_one(shown, wish):
             yield self._notice_of(kinds.REQUEUE, shown, wish, at, moment)
+            return
+        # Of an array once for each round: of the first element that is through with its attempt.
+        array_id, attempt = array_id_of(shown), shown.batch.attempt if shown.batch is not None else 0
+        subject = words.array_subject(kinds.REQUEUE, array_id, shown.name, [shown])
+        body = words.array_requeue_body(array_id, shown, at, self._config.lines)
+        key = _key(shown, kinds.REQUEUE, float(attempt), array_id)
+        yield Notice(key, kinds.REQUEUE, subject, body, at, wish.to)
 
     def of_array(self, array_id: int, row: JobRow, wish: Wish) -> Iterator[Notice]:
         """An element has ended: the array may be over. Told already is one of which nothing has ended since."""

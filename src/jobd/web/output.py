@@ -4,14 +4,16 @@ Only the two output files of a job are ever opened, by the names that its row ha
 """
 
 import codecs
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from jobd.api.tail import Tail, Watcher, read_end
+from jobd.api.tail import Watcher
 from jobd.progress import Progress, progress_of
 from jobd.states import JobState
+from jobd.web.reading import HANGS, Readers, Source
 from jobd.wire.rows import JobRow
 
 PROGRESS_BYTES = 4096  # at the end of an output, in which its progress is looked for
@@ -34,6 +36,11 @@ _VISIBLE = {
 }
 
 
+def visible(text: str) -> str:
+    """A text of several lines, nothing in it hidden."""
+    return text.translate(_VISIBLE)
+
+
 class Text:
     """Bytes of an output, as they come → text that is safe to show. \\r is left in: it begins the line anew (`collapsed`)."""
 
@@ -48,7 +55,7 @@ class Text:
         self._held = text[begun.start() :] if begun is not None else ""
         if begun is not None:
             text = text[: begun.start()]
-        return text.translate(_VISIBLE)
+        return visible(text)
 
 
 def shown(data: bytes, *, is_cut: bool = False) -> str:
@@ -92,14 +99,22 @@ class Shown(NamedTuple):
     trouble: str
 
 
-def outputs_of(row: JobRow, bytes_max: int) -> list[Shown]:
-    """The ends of a job's outputs, read now."""
+def outputs_of(row: JobRow, bytes_max: int, readers: Readers) -> list[Shown]:
+    """The ends of a job's outputs, read now; for one of the readers' threads."""
     found = []
     for name, path in paths_of(row).items():
-        data, size, trouble = read_end(path, bytes_max)
+        source = Source(path, bytes_max, readers)
+        piece = source.read()
+        source.end()
+        data, size = piece.data if piece is not None else b"", source.size
         is_cut = size > len(data)
-        found.append(Shown(name, path, shown(data, is_cut=is_cut), size, is_cut, trouble))
+        found.append(Shown(name, path, shown(data, is_cut=is_cut), size, is_cut, source.trouble))
     return found
+
+
+def outputs_unread(row: JobRow) -> list[Shown]:
+    """The same where the disk does not answer."""
+    return [Shown(name, path, "", 0, False, HANGS) for name, path in paths_of(row).items()]
 
 
 # ---- followed -------------------------------------------------------------------------------------------------
@@ -116,8 +131,10 @@ class Chunk(NamedTuple):
 class Follower:
     """One output, read once for all its viewers, who each remember how far they have seen."""
 
-    def __init__(self, path: str, bytes_max: int, watcher: Watcher, on_change: Callable[[], None]) -> None:
-        self.tail = Tail(path, bytes_max, watcher, on_change)
+    def __init__(
+        self, path: str, bytes_max: int, readers: Readers, watcher: Watcher, on_change: Callable[[], None]
+    ) -> None:
+        self.source = Source(path, bytes_max, readers, watcher, on_change)
         self._chars_max = bytes_max
         self._text = Text()
         self._kept = ""
@@ -129,10 +146,10 @@ class Follower:
 
     def read(self) -> bool:
         """Take in what has come; whether there is anything to tell. For any thread, one at a time."""
-        trouble = self.tail.trouble
-        piece = self.tail.read()
+        trouble = self.source.trouble
+        piece = self.source.read()
         if piece is None:
-            return trouble != self.tail.trouble
+            return trouble != self.source.trouble
         if piece.is_new:
             self._text = Text()
             self._series += 1
@@ -155,7 +172,7 @@ class Follower:
             text, is_new = self._kept, True
         else:
             text, is_new = self._kept[seen[1] - self._begin :], False
-        return Chunk(text, is_new, self.tail.size, self._is_cut, self.tail.trouble), now
+        return Chunk(text, is_new, self.source.size, self._is_cut, self.source.trouble), now
 
     @property
     def end(self) -> str:
@@ -164,17 +181,22 @@ class Follower:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.tail.close()
+        self.source.close()
 
 
 class Progresses:
     """How far the running jobs of a list say that they are; read again only when their outputs have changed."""
 
-    def __init__(self, watcher: Watcher | None = None, on_change: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        readers: Readers,
+        watcher: Watcher | None = None,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
         self.of: dict[int, Progress] = {}
-        self._watcher = watcher
+        self._readers, self._watcher = readers, watcher
         self._wake = on_change or (lambda: None)
-        self._tails: dict[int, Tail] = {}
+        self._sources: dict[int, Source] = {}
         self._ends: dict[int, bytes] = {}
         self._changed: set[int] = set()
 
@@ -186,13 +208,14 @@ class Progresses:
                 path = paths_of(row).get("stdout")
                 if path:
                     wanted[row.job_id] = path
-        for job_id in [one for one, tail in self._tails.items() if wanted.get(one) != tail.path]:
-            self._tails.pop(job_id).close()
+        for job_id in [one for one, source in self._sources.items() if wanted.get(one) != source.path]:
+            self._sources.pop(job_id).close()
             self.of.pop(job_id, None)
             self._ends.pop(job_id, None)
-        for job_id in wanted.keys() - self._tails.keys():
-            self._tails[job_id] = Tail(
-                wanted[job_id], PROGRESS_BYTES, self._watcher, partial(self._on_change, job_id)
+        for job_id in wanted.keys() - self._sources.keys():
+            on_change = partial(self._on_change, job_id)
+            self._sources[job_id] = Source(
+                wanted[job_id], PROGRESS_BYTES, self._readers, self._watcher, on_change
             )
             self._changed.add(job_id)
 
@@ -205,14 +228,23 @@ class Progresses:
         """Whether there is something to read."""
         return bool(self._changed)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether some could not be read, since their folder hangs."""
+        return any(source.is_behind for source in list(self._sources.values()))
+
+    def again(self) -> None:
+        """Read those once more that could not be read."""
+        self._changed.update(job_id for job_id, source in self._sources.items() if source.is_behind)
+
     def read(self) -> dict[int, Progress | None]:
-        """Read what has changed; those whose progress is another now. For any thread, one at a time."""
+        """Read what has changed; those whose progress is another now. For the readers' threads, one at a time."""
         found: dict[int, Progress | None] = {}
         for job_id in list(self._changed):
             self._changed.discard(job_id)
-            tail = self._tails.get(job_id)
-            piece = tail.read() if tail is not None else None
-            if tail is None or piece is None:
+            source = self._sources.get(job_id)
+            piece = source.read() if source is not None else None
+            if piece is None or self._sources.get(job_id) is not source:
                 continue
             before = b"" if piece.is_new else self._ends.get(job_id, b"")
             end = self._ends[job_id] = (before + piece.data)[-PROGRESS_BYTES:]
@@ -227,15 +259,22 @@ class Progresses:
 
     def close(self) -> None:
         """Let go of all files."""
-        for tail in self._tails.values():
-            tail.close()
-        self._tails.clear()
+        for source in self._sources.values():
+            source.close()
+        self._sources.clear()
+
+    def once(self) -> None:
+        """Read, and let go of all files; for the readers' threads."""
+        self.read()
+        for source in self._sources.values():
+            source.end()
 
 
-def progress_now(rows: Iterable[JobRow]) -> Mapping[int, Progress]:
-    """How far the running jobs of a list say that they are, read now."""
-    once = Progresses()
-    once.follow(rows)
-    once.read()
-    once.close()
-    return once.of
+async def progress_now(rows: Iterable[JobRow], readers: Readers) -> Mapping[int, Progress]:
+    """How far the running jobs of a list say that they are, read now, as far as disks answer."""
+    found = Progresses(readers)
+    found.follow(rows)
+    if found.has_changed:
+        with contextlib.suppress(TimeoutError):
+            await readers.call(found.once)
+    return dict(found.of)

@@ -2,6 +2,7 @@
 
     board's thread ── call_soon_threadsafe ──▶ loop: site.news ──▶ each listener's own short queue ──▶ its stream
     pages ── site.call(work, …) ──▶ a few threads, each with its own jobd.Client ──▶ the server
+          └─ site.readers ──▶ a few others ──▶ the jobs' files
 
 Nothing here wakes while nobody looks and nothing happens. What a listener does not fetch in time is replaced by what is newer: a slow
 viewer loses pictures, never memory.
@@ -28,9 +29,10 @@ from jobd.api.board import Board, Picture
 from jobd.api.client import Client
 from jobd.web import drawn, looks
 from jobd.web.config import Config
+from jobd.web.reading import Readers
 from jobd.wire import messages as m
 
-THREADS_MAX = 4  # that ask the server, or read files
+THREADS_MAX = 4  # that ask the server
 ANSWER_S = 5.0  # a server that takes longer counts as away
 EVENTS_MAX = 1000  # that a listener may leave lying; then it is told that it missed some
 
@@ -119,6 +121,7 @@ class Site:
         self.env = _environment(self.version)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="web")
+        self.readers = Readers()
         self._own = threading.local()
         self._clients: list[Client] = []
         self._hooks: list[Callable[[News], None]] = []
@@ -142,6 +145,7 @@ class Site:
         self.end_streams()
         if self._has_own_board:
             self.board.close()
+        self.readers.close()
         self._pool.shutdown(cancel_futures=True)
         for client in self._clients:
             client.close()
@@ -158,7 +162,7 @@ class Site:
     async def call(
         self, work: Callable[Concatenate[Client, P], T], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """`work(client, …)` in one of a few threads, so that the loop never waits for the server or a disk."""
+        """`work(client, …)` in one of a few threads, so that the loop never waits for the server. Files are for `readers`."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: work(self.client(), *arguments, **named))
 
