@@ -16,6 +16,7 @@ from jobd.agent.book import Book, Key
 from jobd.agent.cgroup import Groups
 from jobd.agent.lives import Lives
 from jobd.agent.looks import Looks
+from jobd.agent.postponed import Postponed, is_passing
 from jobd.agent.processes import newest_pid
 from jobd.agent.reaping import Children
 from jobd.agent.spawn import NotSpawned, Spawner
@@ -72,7 +73,9 @@ class Batches:
         self._changes: dict[Key, b.Change] = {}  # of parked launches, for when they are started
         self._prefetched: dict[Key, b.Launch] = {}  # in the order in which they begin
         self._vacant: list[Attempt] = []  # have left in this turn
-        self.parked: dict[Key, b.Launch] = {}  # wait for blobs, or for the end of one with the same numbers
+        # Wait for blobs, for the end of one with the same numbers, or until there is room for them.
+        self.parked: dict[Key, b.Launch] = {}
+        self._postponed = Postponed()  # those of them for which there was no room
 
     # ---- what the server says
     def hear(self, message: Any) -> None:
@@ -102,6 +105,8 @@ class Batches:
     def disconnected(self) -> None:
         """The server is away, or about to be: it is for the next one to say what begins."""
         self._prefetched.clear()
+        for key in [key for key, launch in self.parked.items() if launch.is_prefetched]:
+            self._drop_parked(key)  # our word that it has begun may be lost
 
     def connected(self) -> None:
         """The server is (again) there: say everything."""
@@ -118,7 +123,7 @@ class Batches:
             return
         self._wanted.discard(blob.key)
         for key, launch in list(self.parked.items()):
-            if key in self.attempts:
+            if key in self.attempts or key in self._postponed:
                 continue
             if missing := self._missing(launch):
                 self._want(missing)  # one that was here may have made room for this one
@@ -146,12 +151,19 @@ class Batches:
         self._say(b.Recalled(recall.number))
 
     @property
+    def next_s(self) -> float | None:
+        """When something is due, monotonic; None: nothing."""
+        due = (self.lives.next_s, self._postponed.at_s)
+        return min((at_s for at_s in due if at_s is not None), default=None)
+
+    @property
     def is_well_provided(self) -> bool:
         """Whether some more may leave before the server has to say what begins next."""
         return len(self._prefetched) >= PREFETCHED_MIN
 
     def fill(self) -> None:
         """Start what was prefetched in the places of those that have left in this turn."""
+        self._try_again()
         lanes, theirs = self._spawner.lanes, []
         while self._vacant:  # one that cannot be started leaves at once
             vacant, self._vacant = self._vacant, []
@@ -191,10 +203,9 @@ class Batches:
             self.parked[key] = launch
             self._want(missing)
         else:
-            self.parked.pop(key, None)
+            self._drop_parked(key)
             self._start(launch)
-            change = self._changes.pop(key, None)
-            if change is not None:
+            if key not in self.parked and (change := self._changes.pop(key, None)) is not None:
                 self.hear(change)
 
     def _missing(self, launch: b.Launch) -> list[str]:
@@ -204,7 +215,7 @@ class Batches:
         key = (message.job_id, message.attempt)
         attempt = self.attempts.get(key)
         self._prefetched.pop(key, None)
-        parked = self.parked.pop(key, None)
+        parked = self._drop_parked(key)
         self._changes.pop(key, None)
         if attempt is not None and not attempt.is_silent:
             if attempt.left is not None:
@@ -239,20 +250,36 @@ class Batches:
         if launch is not None:
             self._launch(launch)
 
+    def _drop_parked(self, key: Key) -> b.Launch | None:
+        self._postponed.drop(key)
+        return self.parked.pop(key, None)
+
     # ---- starting
+    def _try_again(self) -> None:
+        """Start those for which there was no room, until there is none again."""
+        for key in self._postponed.take(time.monotonic()):
+            launch = self._drop_parked(key)
+            if launch is not None:
+                self._launch(launch)
+            if self._postponed.at_s is not None:
+                break
+
     def _start(self, launch: b.Launch) -> None:
         attempt = Attempt(launch, time.monotonic())
         try:
             self.book.begin(launch, attempt.began_s, newest_pid())
         except OSError as error:
-            self._not_started(attempt, NotSpawned(Cause.LAUNCH, None, f"launch book: {error.strerror}"))
+            text = f"launch book: {error.strerror}"
+            self._not_started(attempt, NotSpawned(Cause.LAUNCH, None, text, is_passing(error)))
             return
         script = ""
         if launch.script:
             try:
                 script = self.spool.take(launch.script, self._blobs)
             except (OSError, JobdError) as error:
-                self._not_started(attempt, NotSpawned(Cause.LAUNCH, None, f"its script: {error}"))
+                is_later = isinstance(error, OSError) and is_passing(error)
+                text = f"its script: {error}"
+                self._not_started(attempt, NotSpawned(Cause.LAUNCH, None, text, is_later))
                 return
             attempt.has_script = True
         environment = self._blobs.environment(launch.environment)
@@ -262,6 +289,7 @@ class Batches:
         if isinstance(done, NotSpawned):
             self._not_started(attempt, done)
             return
+        self._postponed.started(attempt.key)
         attempt.start_ticks = done.start_ticks
         attempt.started_at = time.time()
         attempt.notes = done.unenforced
@@ -269,8 +297,19 @@ class Batches:
         self.lives.started(attempt)
 
     def _not_started(self, attempt: Attempt, why: NotSpawned) -> None:
-        attempt.cause, attempt.exit_code, attempt.text = why
+        if why.is_passing:
+            self._postpone(attempt, why.text)
+            return
+        attempt.cause, attempt.exit_code, attempt.text, _ = why
         self.lives.has_ended(attempt)
+
+    def _postpone(self, attempt: Attempt, text: str) -> None:
+        if attempt.has_script:
+            self.spool.give_back(attempt.launch.script)
+        self.book.withdraw(attempt.key)
+        self.parked[attempt.key] = attempt.launch
+        if self._postponed.add(attempt.key, time.monotonic()):
+            log.warning("job %d: %s; it is tried again", attempt.launch.job_id, text)
 
     # ---- ending
     def end_stranger(self, key: Key, server_id: str, *, grace_s: float, is_silent: bool) -> None:
@@ -287,7 +326,8 @@ class Batches:
     def end_all(self) -> None:
         """The scope of the agent is being stopped: end every attempt properly."""
         self.is_ending_all = True
-        self.parked.clear()
+        for key in list(self.parked):
+            self._drop_parked(key)
         self._prefetched.clear()
         for attempt in list(self.attempts.values()):
             if attempt.is_living:
@@ -296,6 +336,7 @@ class Batches:
     def _has_left(self, attempt: Attempt) -> None:
         if self._prefetched and attempt.launch.token and not attempt.is_silent:
             self._vacant.append(attempt)
+        self._postponed.hurry(time.monotonic())
         if attempt.has_script:
             self.spool.give_back(attempt.launch.script)
             attempt.has_script = False

@@ -83,6 +83,11 @@ class Book:
             self._records.pop(key, None)
             raise
 
+    def withdraw(self, key: Key) -> None:
+        """It was not spawned after all, and may be begun again."""
+        if self._records.pop(key, None) is not None:
+            self._note(None, ["withdrawn", *key])
+
     def spawned(self, key: Key, pid: int, start_ticks: int, unenforced: list[str]) -> None:
         """It runs as this process."""
         self._note(key, ["pid", *key, pid, start_ticks, unenforced])
@@ -190,6 +195,9 @@ class Book:
                 entries.pop(key, None)
                 self._records.pop(key, None)
                 self._remember(key, rest[0])
+            elif kind == "withdrawn":
+                entries.pop(key, None)
+                self._records.pop(key, None)
             elif kind == "begin":
                 entries[key] = Entry(codec.build(b.Launch, rest[0]), float(rest[1]), int(rest[2]))
                 self._records[key] = [codec.pack(record)]

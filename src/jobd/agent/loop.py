@@ -208,7 +208,7 @@ class Agent:
 
     def is_wanted(self, until_s: float) -> bool:
         """Whether the loop has something to do before that time, after the turn of a lane."""
-        due = (self._outbox_s, self.batches.lives.next_s)
+        due = (self._outbox_s, self.batches.next_s)
         return self.batches.lives.is_any_ending or any(at_s is not None and at_s < until_s for at_s in due)
 
     def _fill_early(self) -> bool:
@@ -345,7 +345,7 @@ class Agent:
                 due.append(watch.killing.look_at_s)
             elif watch.client_end_at_s is not None and watch.gone is None:
                 due.append(watch.client_end_at_s)
-        others = (self._leave_at_s(), self._orphans_at_s, self.batches.lives.next_s, self._outbox_s)
+        others = (self._leave_at_s(), self._orphans_at_s, self.batches.next_s, self._outbox_s)
         due += [at_s for at_s in others if at_s is not None]
         return None if not due else max(0.0, min((min(due) - time.monotonic()) * 1000 + 1, REST_MAX_MS))
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from jobd import task_pid
 from jobd.agent.hand import Hand
 from jobd.agent.lanes import Lanes
+from jobd.agent.postponed import is_passing
 from jobd.agent.processes import look_up
 from jobd.agent.streams import StreamError, Streams, open_streams
 from jobd.states import Cause
@@ -57,6 +58,7 @@ class NotSpawned(NamedTuple):
     cause: Cause  # LAUNCH; or SELF where the code is a shell's for a command that cannot be run
     exit_code: int | None
     text: str
+    is_passing: bool = False  # it may be that it can be started later
 
 
 class Spawner:
@@ -107,7 +109,7 @@ class Spawner:
                     null=self._null,
                 )
             except StreamError as error:
-                return _failure(str(error))
+                return NotSpawned(Cause.LAUNCH, None, str(error), error.is_passing)
             hand = self.lanes.free() or self._hand
             try:
                 hand.bind(cpus)
@@ -185,7 +187,8 @@ def _run(launch: Launch, environment: dict[str, str], script: str, streams: Stre
             return _shell_failure(streams.stderr, NOT_FOUND, arguments[0], what)
         if error.errno in _NOT_EXECUTABLE_ERRORS:
             return _shell_failure(streams.stderr, NOT_EXECUTABLE, arguments[0], _text(error))
-        return _failure(f"cannot start {arguments[0]}: {_text(error)}")
+        text = f"cannot start {arguments[0]}: {_text(error)}"
+        return NotSpawned(Cause.LAUNCH, None, text, is_passing(error))
 
 
 def _posix_spawn(path: str, arguments: list[str], environment: dict[str, str], streams: Streams) -> int:

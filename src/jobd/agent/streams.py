@@ -13,6 +13,15 @@ from typing import NamedTuple
 class StreamError(Exception):
     """A file of a job cannot be opened; the text is for a person."""
 
+    def __init__(self, text: str, error: OSError | ValueError) -> None:
+        super().__init__(text)
+        # A full disk is not: who is to write there would fail all the same.
+        self.is_passing = isinstance(error, OSError) and error.errno in (
+            errno.EMFILE,
+            errno.ENFILE,
+            errno.ENOMEM,
+        )
+
 
 class Streams(NamedTuple):
     """Open descriptors."""
@@ -58,7 +67,7 @@ def _open_input(path: str, null: int) -> tuple[int, str]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise StreamError(f"cannot open {path} for input: {_text(error)}") from error
+        raise StreamError(f"cannot open {path} for input: {_text(error)}", error) from error
     if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return null, path
@@ -84,7 +93,7 @@ def _open_output(path: str, *, is_appending: bool, null: int) -> int:
             # A FIFO that nobody reads yet. Open for both it waits for nobody, and the job's writes wait for a reader.
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise StreamError(f"cannot open {path} for output: {_text(error)}") from error
+        raise StreamError(f"cannot open {path} for output: {_text(error)}", error) from error
     os.set_blocking(descriptor, True)
     return descriptor
 
