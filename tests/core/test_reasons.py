@@ -38,6 +38,14 @@ def test_only_a_few_holders_are_named() -> None:
     assert why(world, submit(world))[1].endswith("job 3 (sleep: 1), 2 more")
 
 
+def test_elements_of_arrays_are_named_as_such() -> None:
+    world = empty(1)
+    array = submit_batch(world, array="4-9")
+    settle(world)
+    job = submit(world)
+    assert why(world, job)[1].startswith(f"1 of 1 proc missing, in use by job {array}_4 (")
+
+
 def test_an_exceptional_job_waits_to_be_alone() -> None:
     world = empty(2, 4)
     submit(world)

@@ -332,6 +332,4 @@ def _batch_job(world: World, job_id: int, done: str) -> tuple[Job, Batch]:
 
 
 def _name(job: Job) -> str:
-    if job.array_index is not None:
-        return f"job {job.array_id}_{job.array_index}"
-    return f"job {job.job_id}"
+    return f"job {job.shown_id}"

@@ -235,6 +235,11 @@ class Job(NamedTuple):
         return self.spec.batch is not None
 
     @property
+    def shown_id(self) -> str:
+        """Its number as a person is told it: 12, or 12_3 of an element."""
+        return str(self.job_id) if self.array_index is None else f"{self.array_id}_{self.array_index}"
+
+    @property
     def key(self) -> Key:
         """Its place in the queue: priority, age of its root, own age."""
         return (-self.spec.priority, self.root_id, self.job_id)

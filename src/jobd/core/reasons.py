@@ -37,7 +37,7 @@ def holders(world: World, now: Now, policy: Policy) -> Holders:
         if not world.is_suspended(job.job_id) and job.job_id not in world.paused
     ]
     named = sorted(running, key=lambda job: (-world.cost(job), job.job_id))
-    parts = [f"job {job.job_id} ({job.spec.name}: {world.cost(job)})" for job in named[:HOLDERS_NAMED_MAX]]
+    parts = [f"job {job.shown_id} ({job.spec.name}: {world.cost(job)})" for job in named[:HOLDERS_NAMED_MAX]]
     if len(named) > HOLDERS_NAMED_MAX:
         parts.append(f"{len(named) - HOLDERS_NAMED_MAX} more")
     passes = list(world.passes)
@@ -55,7 +55,7 @@ def holders(world: World, now: Now, policy: Policy) -> Holders:
 
 
 def _partition(job: Job) -> str:
-    return (job.spec.batch.label("partition") if job.spec.batch is not None else "") or PARTITION_USUAL
+    return job.spec.label("partition") or PARTITION_USUAL
 
 
 def is_behind_another(world: World, job: Job, shared: Holders) -> bool:
@@ -91,7 +91,7 @@ def reason(world: World, job: Job, shared: Holders) -> tuple[str, str]:
     if shared.room is not None and (other := shared.room.missing(resources)):
         return "Resources", f"{other} missing{behind}"
     if shared.shielded_id is not None and shared.shielded_id != job.job_id:
-        return "Priority", f"procs are kept free for job {shared.shielded_id}{behind}"
+        return "Priority", f"procs are kept free for job {world.jobs[shared.shielded_id].shown_id}{behind}"
     return "Priority", f"its turn comes after {plural(ahead, 'job')}" if ahead else "about to start"
 
 
@@ -102,7 +102,7 @@ def _gated(world: World, job: Job, gate: Gate, shared: Holders) -> tuple[str, st
     batch = job.spec.batch
     assert batch is not None
     if gate is Gate.HELD:
-        return "JobHeldUser", f"held (Scontrol release {job.job_id})"
+        return "JobHeldUser", f"held (Scontrol release {job.shown_id})"
     if gate is Gate.NEVER:
         return "DependencyNeverSatisfied", f"can never start: {_terms(batch.dependency)} cannot be met"
     if gate is Gate.DEPENDENCY:
