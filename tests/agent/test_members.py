@@ -3,15 +3,13 @@
 import os
 import select
 import subprocess
-import sys
 import uuid
-from pathlib import Path
 
 import pytest
 
 from agent.groups import a_process, identity
 from jobd.agent import members
-from jobd.agent.processes import Process, is_thread, newest_pid, read_environment
+from jobd.agent.processes import Process, newest_pid, read_environment
 from jobd.agent.tree import Mark, Table, mark_of
 from jobd.agent.tree import members as members_of_salloc
 
@@ -83,7 +81,6 @@ def test_strays_are_members_when_there_is_nobody_else_whose_they_could_be() -> N
     table = Imagined(
         (9, 1, 9), (100, 9, 100), (300, 9, 300), (301, 300, 300), (400, 9, 400), marks={400: Mark(6, 1)}
     )
-    assert members.strays_of(table, 9, {100}) == [300]
     assert found(table, strays=(300,)) == [100, 300, 301]
 
 
@@ -138,7 +135,6 @@ def test_the_newest_number_is_that_of_the_youngest_process() -> None:
     with a_process("sleep", "1000") as child:
         assert child.pid <= newest_pid()
         assert child.pid != before
-        assert not is_thread(child.pid)
 
 
 def end(pid: int) -> None:
@@ -149,50 +145,3 @@ def end(pid: int) -> None:
         assert select.select([pidfd], [], [], 60)[0]
     finally:
         os.close(pidfd)
-
-
-# ---- what is left when a main process is over: asked in a process that is the subreaper, as the agent is
-SUBREAPER = """
-import ctypes, os, sys, threading
-from jobd.agent import members
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-other = os.posix_spawn("/bin/sleep", ["sleep", "1000"], os.environ)  # another attempt
-threading.Thread(target=threading.Event().wait, daemon=True).start()  # has a number of its own
-main = os.posix_spawn("/bin/sh", ["sh", "-c", sys.argv[1]], os.environ, setsid=True)
-for _ in range(int(sys.argv[2])):
-    os.waitpid(os.posix_spawn("/bin/true", ["true"], os.environ), 0)
-os.waitpid(main, 0)
-print(members.has_left_orphans(main, {other, main}, age_s=float(sys.argv[3])))
-for group in (main, 0):
-    try:
-        os.killpg(group, 9)
-    except ProcessLookupError:
-        pass
-"""
-
-
-@pytest.mark.parametrize(
-    ("command", "is_left"),
-    [
-        ("true", False),
-        ("/bin/true; /bin/true", False),
-        ("sleep 1000 & exit 3", True),
-        ("setsid sh -c 'echo $$ >told; exec sleep 1000' & read pid <told; echo $pid", True),
-        ("(sleep 1000 &) ; exit 0", True),
-    ],
-)
-@pytest.mark.parametrize(("others", "age_s"), [(0, 0.0), (0, 1.0), (members.NEW_PIDS_MAX, 0.0)])
-def test_what_a_main_process_leaves_is_seen_without_a_look_at_all_processes(
-    tmp_path: Path, command: str, is_left: bool, others: int, age_s: float
-) -> None:
-    os.mkfifo(tmp_path / "told")
-    with a_process(
-        sys.executable, "-c", SUBREAPER, command, str(others), str(age_s),
-        stdout=subprocess.PIPE, start_new_session=True, cwd=tmp_path,
-    ) as child:  # fmt: skip
-        assert child.stdout is not None
-        lines = {child.stdout.readline().strip() for _ in range(2 if "told" in command else 1)}
-        child.wait()
-        for pid in lines - {"True", "False"}:  # it got away, and has said who it is
-            end(int(pid))
-    assert str(is_left) in lines

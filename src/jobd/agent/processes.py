@@ -77,18 +77,6 @@ def _loadavg() -> int:
     return os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def is_thread(pid: int) -> bool:
-    """Whether that number is a thread's, which has a folder in /proc that is not listed."""
-    try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"Tgid:"):
-                    return int(line.split()[1]) != pid
-    except (OSError, IndexError, ValueError):
-        pass
-    return False
-
-
 def can_list_children() -> bool:
     """Whether the kernel was built to list the children of a process (CONFIG_PROC_CHILDREN)."""
     return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
