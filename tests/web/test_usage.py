@@ -147,6 +147,17 @@ def test_a_job_counts_once_however_often_it_is_told(path: str) -> None:
     assert total(ledger, "busy") == pytest.approx(180)
 
 
+def test_the_processors_of_a_job_that_ended_while_nobody_looked_stand_in_its_record(path: str) -> None:
+    row = finished(nb_proc=2, cpus=[1, 3], length=500.0)
+    ledger = opened(path)
+    ledger.find(row)
+    saved(ledger)
+    assert row.started_at is not None and row.ended_at is not None
+    with store.Reader(path) as reader:
+        (span,) = reader.spans(row.started_at - 1, row.ended_at + 1, is_long=True)
+    assert span.cpus == [1, 3]
+
+
 def test_processors_of_a_suspended_job_are_not_in_use(path: str) -> None:
     import time
 

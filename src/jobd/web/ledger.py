@@ -103,7 +103,8 @@ class Ledger:
         self._count(row, None, [])
 
     def _count(self, row: JobRow, holder: Holder | None, points: list[Point]) -> None:
-        span = span_of(row, holder.cpus if holder is not None else [])
+        # An older server did not keep them.
+        span = span_of(row, row.cpus or (holder.cpus if holder is not None else []))
         if span is None:
             return
         if span.is_long or self._shorts < SPANS_MAX:
