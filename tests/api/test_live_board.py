@@ -72,6 +72,19 @@ def test_of_a_long_queue_it_has_the_first_rows(client: jobd.Client) -> None:
     client.cancel([row.job_id for row in client.jobs()])
 
 
+def test_it_sees_the_agent_come_back_though_nothing_else_happens(client: jobd.Client, seen: Seen) -> None:
+    status = seen.wait(lambda now: now.status and now.status.agent_pid and not now.trouble).status
+    assert status is not None and status.agent_pid is not None
+    os.kill(status.agent_pid, signal.SIGKILL)
+    while True:  # until the picture shows that this one is gone
+        number = seen.board.picture.number
+        seen.board.look()
+        shown = seen.wait(lambda now, number=number: now.number > number).status  # type: ignore[misc]
+        if shown is not None and shown.agent_pid != status.agent_pid:
+            break
+    seen.wait(lambda now: now.status and now.status.agent_pid not in (None, status.agent_pid))
+
+
 def test_it_says_that_the_server_has_gone_and_goes_on_when_it_is_back(house: House) -> None:
     with house.environment():
         early = Seen()

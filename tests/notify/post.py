@@ -1,6 +1,7 @@
 """A real mail server (aiosmtpd) that keeps what it takes, and can be told what to answer."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections import deque
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Any
+from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
@@ -29,7 +30,9 @@ class Post:
         self.connections = 0
         self.answers: dict[str, deque[str]] = {"MAIL": deque(), "RCPT": deque(), "DATA": deque()}
         self.refused: dict[str, str] = {}  # receiver → always
+        self.asked: list[str] = []  # receivers, each time they are named
         self.logins: list[tuple[str, str]] = []
+        self.password = "secret"
         self.held: threading.Event | None = None  # DATA waits for it before it is answered
         self.is_held_late = False  # when the letter has been taken already
         self.is_holding = threading.Event()
@@ -94,6 +97,7 @@ class Post:
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
+        self.asked.append(address)
         if address in self.refused:
             return self.refused[address]
         if self.answers["RCPT"]:
@@ -122,7 +126,7 @@ class Post:
         """As aiosmtpd's authenticator: me, secret."""
         assert isinstance(data, LoginPassword)
         self.logins.append((data.login.decode(), data.password.decode()))
-        return AuthResult(success=self.logins[-1] == ("me", "secret"), handled=False)
+        return AuthResult(success=self.logins[-1] == ("me", self.password), handled=False)
 
 
 class Silent:
@@ -168,6 +172,93 @@ class Silent:
         for link in self._open:
             link.close()
         self._thread.join(PATIENCE_S)
+
+
+class Spoken:
+    """A server that talks with one client at a time, as `talk` has it; a context manager."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.connections = 0
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def _run(self) -> None:
+        while True:
+            try:
+                link, _ = self._socket.accept()
+            except OSError:
+                return
+            with self._changed:
+                self.connections += 1
+                self._changed.notify_all()
+            with contextlib.suppress(OSError), link:
+                self.talk(link)
+
+    def talk(self, link: socket.socket) -> None:
+        """With one client."""
+        raise NotImplementedError
+
+    def wait(self, count: int) -> None:
+        """Until so many have called."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.connections >= count, PATIENCE_S)
+
+    def __exit__(self, *error: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(PATIENCE_S)
+
+
+class Dripping(Spoken):
+    """One that begins to encrypt, and goes on byte by byte."""
+
+    def __init__(self, is_starttls: bool) -> None:
+        super().__init__()
+        self._is_starttls = is_starttls
+        self.dripped = 0
+
+    def talk(self, link: socket.socket) -> None:
+        if self._is_starttls:
+            link.sendall(b"220 hello\r\n")
+            link.recv(1000)
+            link.sendall(b"250-hello\r\n250 STARTTLS\r\n")
+            link.recv(1000)
+            link.sendall(b"220 go ahead\r\n")
+        link.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0")  # a hello of 16 kB is to come
+        pause = threading.Event()
+        while not pause.wait(0.3):
+            link.sendall(b"\x00")
+            self.dripped += 1
+
+
+class Rude(Spoken):
+    """One that takes letters, and says nothing to a farewell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quit = threading.Event()
+
+    def talk(self, link: socket.socket) -> None:
+        link.sendall(b"220 hello\r\n")
+        is_data = False
+        for line in link.makefile("rb"):
+            if is_data:
+                if line == b".\r\n":
+                    is_data = False
+                    link.sendall(b"250 taken\r\n")
+            elif line.upper().startswith(b"DATA"):
+                is_data = True
+                link.sendall(b"354 go\r\n")
+            elif line.upper().startswith(b"QUIT"):
+                self.quit.set()
+            else:
+                link.sendall(b"250 fine\r\n")
 
 
 def body_of(letter: EmailMessage) -> str:

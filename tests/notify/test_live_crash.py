@@ -5,10 +5,15 @@ import re
 import resource
 import signal
 import threading
+import time
 
 import pytest
 
 import jobd
+from jobd.notify import config as configuration
+from jobd.notify.follow import Follower
+from jobd.notify.senders import Senders
+from jobd.notify.store import Position, Store
 from live.conftest import PATIENCE_S, House
 from notify.conftest import Desk
 from notify.post import Post, Silent
@@ -163,3 +168,66 @@ def test_a_full_disk_loses_nothing_and_doubles_nothing(client: jobd.Client, desk
     post.wait_count(3)
     desk.house.until(lambda: not desk.outbox())
     assert jobs_told(post)[1:] == [second.id, third.id] and len(post.ids) == 3
+
+
+def test_a_damaged_memory_is_put_aside_and_what_ended_meanwhile_is_told(
+    client: jobd.Client, desk: Desk, post: Post
+) -> None:
+    desk.mail_to(post)
+    desk.start()
+    client.submit("true", labels=LABELS)
+    post.wait_count(1)
+    desk.house.until(lambda: not desk.outbox())
+    desk.stop()
+    path = desk.house.root / ".local/state/jobd/notify/notify.sqlite"
+    path.write_bytes(path.read_bytes()[:4096] + os.urandom(20_000))
+    job = client.submit("true", labels=LABELS)
+    job.wait()
+    desk.start()
+    assert f"put aside as {path}.damaged-" in desk.until_logged("is damaged")
+    post.wait(lambda now: job.id in jobs_told(now))
+    assert len(set(post.ids)) == 2
+
+
+def test_a_disk_that_is_full_at_its_start_ends_nothing(client: jobd.Client, post: Post) -> None:
+    mail = {"from": "jobd@example.org", "to": "me@example.org"}
+    url = f"smtp://127.0.0.1:{post.port}?security=none"
+    config = configuration.from_table({"notify": [url], "mail": mail})
+    store, lines, changed = Store(), list[str](), threading.Condition()
+
+    def log(text: str) -> None:
+        with changed:
+            lines.append(text)
+            changed.notify_all()
+
+    senders = Senders(config, store, log)
+    follower = Follower(config, store, senders, log)
+    status = client.status()
+    store.take((), senders.letters_of, Position(status.server_id, status.last_seq, time.time()))
+    # As a full disk: whatever is written fails.
+    store._db.execute("PRAGMA query_only=1")
+    thread = threading.Thread(target=follower.run)
+    senders.start()
+    thread.start()
+    try:
+        job = client.submit("true", labels=LABELS)
+        with (
+            changed
+        ):  # at the look at what lives, of which nothing can be forgotten; then at the end of the job
+            assert changed.wait_for(lambda: sum("cannot write" in line for line in lines) >= 3, PATIENCE_S), (
+                lines
+            )
+        with store._lock:
+            store._db.execute("PRAGMA query_only=0")
+        try:
+            post.wait_count(1)
+        except AssertionError:
+            print("LINES", lines, store.transports(), store.position(), thread.is_alive())
+            raise
+        assert jobs_told(post) == [job.id]
+    finally:
+        follower.end()
+        thread.join(PATIENCE_S)
+        senders.end(PATIENCE_S)
+        store.close()
+    assert not thread.is_alive()

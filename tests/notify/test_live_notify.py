@@ -294,6 +294,67 @@ def test_events_that_are_no_longer_kept_are_made_up_for(house: House, desk: Desk
     house.ok("Scancel", str(running.id))
 
 
+def test_requeues_and_dependencies_that_were_missed_are_made_up_for(
+    house: House, desk: Desk, post: Post
+) -> None:
+    (desk.folder / "config.toml").write_text("events_kept = 100\n")
+    house.server(2)
+    desk.mail_to(post)
+    desk.start()
+    with house.environment():
+        client = jobd.Client()
+        job = client.submit("exec sleep 1000", labels=mailed("REQUEUE"))
+        house.until_state(job.id, "RUNNING")
+        client.requeue(job)
+        post.wait_count(1)  # this one was heard
+        desk.stop()
+        house.until_state(job.id, "RUNNING")
+        client.requeue(job)
+        house.until_state(job.id, "RUNNING")
+        client.requeue(job, is_held=True)
+        first = client.submit("exit 1")
+        stuck = client.submit("true", dependency=f"afterok:{first.id}", labels=mailed("INVALID_DEPEND"))
+        client.wait([first])
+        long = client.submit("sleep 1000", time=4, labels=mailed("TIME_LIMIT_50"))
+        house.until_state(long.id, "RUNNING")
+        many = client.submit_many(["true"] * 2500, hold=True)
+        for priority in range(1, 6):
+            client.update(many, priority=priority)
+        client.cancel(many)
+        client.close()
+    desk.start()
+    desk.until_logged("events were missed")
+    post.wait_count(5)
+    told = [
+        subject.split(" Name=")[0] + subject.partition("Name=")[2].partition(" ")[2]
+        for subject in post.subjects
+    ]
+    assert sorted(one.partition(", ")[0] for one in told[1:]) == sorted(
+        [f"jobd Job_id={job.id}Requeued"] * 2
+        + [f"jobd Job_id={stuck.id}Invalid dependency", f"jobd Job_id={long.id}Reached 50% of time limit"]
+    )
+    assert len(set(post.ids)) == 5
+    again = " ".join(body_of(letter).split("\n")[0] for letter in post.letters)
+    assert "after attempt 1 " in again and "after attempt 2 " in again and "after attempt 3 " in again
+    house.ok("Scancel", str(job.id), str(stuck.id), str(long.id))
+
+
+def test_an_array_that_is_queued_again_is_told_once(
+    client: jobd.Client, desk: Desk, post: Post, house: House
+) -> None:
+    desk.mail_to(post)
+    desk.start()
+    array = client.submit("sleep 1000", array="0-1", name="sweep", labels=mailed("REQUEUE"))
+    house.until(lambda: sum(job["state"] == "RUNNING" for job in house.jobs()) == 2)
+    client.requeue(array, is_held=True)
+    house.until(lambda: all(job["state"] == "PENDING" for job in house.jobs()))
+    client.cancel(array)
+    last = client.submit("true", labels=mailed("END"))
+    post.wait(lambda now: any(f"Job_id={last.id} " in subject for subject in now.subjects))
+    assert post.subjects[0] == f"jobd Array Summary Job_id={array.id}_* ({array.id}) Name=sweep Requeued"
+    assert len(post.letters) == 2 and "is queued again, after attempt 1 " in body_of(post.letters[0])
+
+
 def test_a_new_journal_is_followed_too(house: House, desk: Desk, post: Post) -> None:
     house.server(2)
     desk.mail_to(post)

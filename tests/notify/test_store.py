@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -84,14 +84,76 @@ def test_it_outlives_us_and_is_ours_alone(store: Store) -> None:
     again.close()
 
 
-def test_a_file_of_a_newer_jobd_or_none_at_all_is_refused(store: Store) -> None:
+def test_a_file_of_a_newer_jobd_is_refused(store: Store) -> None:
     store.close()
     with sqlite3.connect(store.path) as db:
         db.execute("PRAGMA user_version=99")
     with pytest.raises(JobdError, match="newer jobd"):
         Store()
-    Path(store.path).write_bytes(b"nonsense" * 1000)
-    for suffix in ("-wal", "-shm"):
-        Path(store.path + suffix).unlink(missing_ok=True)
-    with pytest.raises(JobdError, match="cannot be used"):
-        Store()
+
+
+def emptied(data: bytes) -> bytes:
+    """All pages but the first overwritten."""
+    return data[:4096] + b"\xa5" * (len(data) - 4096)
+
+
+@pytest.mark.parametrize(
+    "harm", [emptied, lambda data: b"nonsense" * 1000, lambda data: data[: len(data) // 2]]
+)
+def test_a_damaged_file_is_kept_under_another_name(store: Store, harm: Callable[[bytes], bytes]) -> None:
+    store.take([notice(str(number)) for number in range(100)], both, Position("j", 5, 1.0))
+    store.close()
+    path = Path(store.path)
+    harmed = harm(path.read_bytes())
+    path.write_bytes(harmed)
+    os.utime(path, (1e9, 1e9))
+    again = Store()
+    assert (
+        again.put_aside.startswith(f"{store.path}.damaged-") and Path(again.put_aside).read_bytes() == harmed
+    )
+    # From when on the ends of jobs are to be asked for: of no journal that there is.
+    assert again.position() == Position("", 0, 1e9) and again.transports() == {}
+    assert again.take([notice("1")], both, None)
+    again.close()
+
+
+def test_what_cannot_be_written_leaves_nothing_half_done(store: Store) -> None:
+    store.take([notice("1", 7)], both, None)
+    letter = store.next_letter("mail")
+    assert letter is not None
+    # As a full disk: whatever is written fails.
+    store._db.execute("PRAGMA query_only=1")
+    for act in (
+        lambda: store.clean(()),
+        lambda: store.sent(letter),
+        lambda: store.postpone(letter, 5.0),
+        lambda: store.hurry("mail"),
+        lambda: store.take([notice("2")], both, None),
+    ):
+        with pytest.raises(JobdError, match="cannot write"):
+            act()
+    store._db.execute("PRAGMA query_only=0")
+    store.clean(())
+    store.sent(letter)
+    assert store.transports() == {"chat": 1} and store.take([notice("2")], both, None)
+
+
+def test_a_receiver_who_takes_nothing_is_left_alone_with_all_letters(store: Store) -> None:
+    def to(one: Notice) -> list[tuple[str, str]]:
+        return [("mail", "full@b" if int(one.key) % 2 else "good@b")]
+
+    store.take([notice(str(number)) for number in range(1, 7)], to, None)
+    first = store.next_letter("mail")
+    assert first is not None and first.receiver == "full@b"
+    store.postpone_receiver(first, lambda tries: 1000.0 * tries)
+    for _ in range(3):
+        letter = store.next_letter("mail")
+        assert letter is not None and letter.receiver == "good@b"
+        store.sent(letter)
+    left = store.next_letter("mail")
+    assert left is not None and left.due_at > 1e9
+    store.hurry("mail", "other@b")
+    assert store.next_letter("mail") == left
+    store.hurry("mail", "full@b")
+    again = store.next_letter("mail")
+    assert again is not None and (again.number, again.tries, again.due_at) == (first.number, 1, 0.0)

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from jobd.errors import NoServer
+from jobd.errors import JournalError, NoServer
 from jobd.notify import kinds
 from jobd.notify.config import from_table
 from jobd.notify.tell import Teller
 from jobd.wire import messages as m
+from jobd.wire.batch import AttemptPage, AttemptRow, ListAttempts
 from jobd.wire.rows import JobRow
 from notify.rows import labels, row
 
@@ -22,11 +23,14 @@ class Server:
         self.rows = list(rows)
         self.asked: list[Any] = []
         self.goes_after = 10**9
+        self.attempts: list[AttemptRow] = []
 
     def ask(self, request: Any) -> Any:
         self.asked.append(request)
         if len(self.asked) > self.goes_after:
             raise NoServer("gone")
+        if isinstance(request, ListAttempts):
+            return AttemptPage(self.attempts)
         assert isinstance(request, m.ListJobs)
         return m.JobPage(self.rows if request.is_finished else [], "", STATUS)
 
@@ -103,3 +107,92 @@ def test_the_same_end_has_the_same_key_whichever_way_it_is_learnt() -> None:
 )
 def test_a_rule_is_for_long_jobs_only_where_it_says_so(found: JobRow, count: int) -> None:
     assert len(teller_of(Server()).notices_of(ended(found))) == count
+
+
+# ---- requeues
+def attempt(number: int, at: float, **batch: Any) -> AttemptRow:
+    shown = row(
+        {"attempt": number, **batch},
+        state="FAILED",
+        exit_code=number,
+        reason=f"exit code {number}",
+        ended_at=at,
+    )
+    return AttemptRow(shown, at, False)
+
+
+def requeued(of: AttemptRow, **asked: str) -> m.Event:
+    """The event at its end: the job waits again."""
+    batch = of.job.batch
+    assert batch is not None
+    waits = row(
+        {**batch._asdict(), "requeued_at": of.requeued_at, **labels(**asked)},
+        job_id=of.job.job_id, state="PENDING", started_at=None, ended_at=None,
+    )  # fmt: skip
+    return m.Event(1, of.requeued_at, "requeued", waits)
+
+
+def test_each_requeue_tells_of_its_own_attempt_however_late_it_is_told() -> None:
+    server = Server()
+    server.attempts = [attempt(number, 1100.0 + number) for number in (1, 2, 3)]
+    found = teller_of(server).notices_of([requeued(one, mail_type="REQUEUE") for one in server.attempts])
+    assert [notice.body.split(": ")[1].split("\n")[0] for notice in found] == [
+        "exit code 1.",
+        "exit code 2.",
+        "exit code 3.",
+    ]
+    assert len({notice.key for notice in found}) == 3
+
+
+def test_an_array_of_which_all_are_queued_again_is_told_once_for_each_attempt() -> None:
+    server = Server()
+    teller = teller_of(server)
+
+    def keys(number: int, asked: str) -> set[str]:
+        found = set()
+        for index in range(5):
+            server.attempts = [attempt(number, 1100.0 + index, array_id=5, array_index=index)]
+            found |= {
+                notice.key for notice in teller.notices_of([requeued(server.attempts[0], mail_type=asked)])
+            }
+        return found
+
+    assert (len(keys(1, "REQUEUE")), len(keys(1, "REQUEUE") | keys(2, "REQUEUE"))) == (1, 2)
+    assert len(keys(1, "REQUEUE,ARRAY_TASKS")) == 5
+
+
+def test_what_was_missed_has_the_key_that_it_would_have_had() -> None:
+    server = Server()
+    server.attempts = [attempt(number, 1100.0 + number) for number in (1, 2)]
+    teller = teller_of(server)
+    heard = teller.notices_of([requeued(one, mail_type="REQUEUE") for one in server.attempts])
+    over = requeued(server.attempts[1], mail_type="REQUEUE").job
+    assert over is not None
+    wish = kinds.wish_of(over, ())
+    assert wish is not None
+    assert [one.key for one in teller.of_missed(over, wish, 1000.0)] == [one.key for one in heard]
+    assert [one.key for one in teller.of_missed(over, wish, 1101.5)] == [heard[1].key]
+
+
+@pytest.mark.parametrize(
+    ("found", "tone"),
+    [
+        (row(labels(mail_type="END")), "END"),
+        (row(labels(mail_type="END"), state="FAILED", exit_code=1), "FAIL"),
+        (row(labels(mail_type="END"), state="CANCELLED"), "CANCELLED"),
+    ],
+)
+def test_an_end_is_shown_as_what_it_was(found: JobRow, tone: str) -> None:
+    (notice,) = teller_of(Server()).notices_of(ended(found))
+    assert notice.kind == tone and " Ended, " in notice.subject
+
+
+def test_a_history_that_cannot_be_read_now_makes_nothing_forgotten() -> None:
+    server = Server(element(0))
+    teller = teller_of(server)
+    answer = server.ask
+    teller._ask = lambda request: (_ for _ in ()).throw(JournalError("the disk is full"))
+    with pytest.raises(JournalError):
+        teller.notices_of(ended(element(0)))
+    teller._ask = answer
+    assert len(teller.notices_of(ended(element(0)))) == 1

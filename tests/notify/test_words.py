@@ -2,16 +2,19 @@
 
 import email
 import os
+import socket
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.errors import UsageError
-from jobd.notify import message, words
+from jobd.notify import message, tails, words
+from jobd.wire.rows import JobRow
 from notify.rows import row
 
 # The lines of Slurm's own mails (22.05), with jobd's name.
@@ -35,7 +38,7 @@ SUBJECTS = [
 
 
 @pytest.mark.parametrize(("kind", "found", "subject"), SUBJECTS)
-def test_the_line_is_slurms(kind: str, found: words.JobRow, subject: str) -> None:
+def test_the_line_is_slurms(kind: str, found: JobRow, subject: str) -> None:
     assert words.subject_of(kind, found, 1070.0) == subject
 
 
@@ -60,23 +63,81 @@ def test_a_job_that_never_ran_is_said_to_have_not() -> None:
 def test_the_last_lines_are_those_of_the_end(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"".join(b"line %d\n" % number for number in range(100_000)))
-    assert words.tail_lines(str(path), 3) == ["line 99997", "line 99998", "line 99999"]
+    assert tails.tail_lines(str(path), 3) == ["line 99997", "line 99998", "line 99999"]
     path.write_bytes(b"x" * 1_000_000)
-    (line,) = words.tail_lines(str(path), 3)
-    assert len(line) == words.LINE_CHARS_MAX
+    (line,) = tails.tail_lines(str(path), 3)
+    assert len(line) == tails.LINE_CHARS_MAX
     path.write_bytes(b"\n\n")
-    assert words.tail_lines(str(path), 3) == []
+    assert tails.tail_lines(str(path), 3) == []
     os.mkfifo(tmp_path / "pipe")
     for other in (str(tmp_path / "pipe"), str(tmp_path), str(tmp_path / "none"), "/dev/zero", "\0", ""):
-        assert words.tail_lines(other, 3) == []
+        assert tails.tail_lines(other, 3) == []
 
 
 @given(data=st.binary(max_size=300))
 def test_no_output_can_act_on_who_reads_it(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(data)
-    for line in words.tail_lines(str(path), 20):
+    for line in tails.tail_lines(str(path), 20):
         assert all(char.isprintable() or char == "\t" for char in line)
+
+
+def test_a_long_name_leaves_what_happened_on_the_screen() -> None:
+    found = row(name="n" * 256, state="FAILED", exit_code=1, reason="exit code 1")
+    first = words.body_of("FAIL", found, 1110.0, 20).split("\n")[0]
+    assert first.endswith("…) failed after 00:01:40: exit code 1.") and len(first) < 140
+    assert len(words.subject_of("FAIL", found, 1110.0)) < 160
+
+
+def test_the_machine_is_named() -> None:
+    for text in (
+        words.body_of("FAIL", row(state="FAILED", exit_code=1), 1110.0, 0),
+        words.array_body("BEGIN", 5, [row({"array_id": 5, "array_index": 0})], 1110.0, 0, False),
+    ):
+        assert f"\nMachine:      {socket.gethostname()}\n" in text
+
+
+def test_a_requeue_says_how_the_attempt_ended() -> None:
+    found = row({"attempt": 2}, state="FAILED", exit_code=75, reason="exit code 75")
+    text = words.body_of("REQUEUE", found, 1110.0, 0)
+    assert text.startswith(
+        "Job 8 (x) is queued again, after attempt 2 that ran for 00:01:40: exit code 75.\n"
+    )
+
+
+def test_a_dependency_that_cannot_be_met_is_named() -> None:
+    found = row({"dependency": "afterok:7"}, state="PENDING", started_at=None, ended_at=None)
+    assert "\nWaits for:    afterok:7\n" in words.body_of("INVALID_DEPEND", found, 1110.0, 20)
+
+
+def test_the_elements_of_an_array_are_told_by_how_they_ended() -> None:
+    def element(index: int, **fields: Any) -> JobRow:
+        return row({"array_id": 5, "array_index": index}, job_id=6 + index, **fields)
+
+    rows = [element(index) for index in range(10_000)]
+    for index in (*range(100, 200), 777, 9999):
+        rows[index] = element(index, state="FAILED", exit_code=3)
+    for index in range(1000, 1200, 2):
+        rows[index] = element(index, state="FAILED", exit_code=None, signal=11)
+    rows[5] = element(5, state="TIMEOUT", signal=15)
+    text = words.array_body("FAIL", 5, rows, 1110.0, 0, False)
+    assert text.startswith("The array 5 (x) is over: 9797 COMPLETED, 202 FAILED, 1 TIMEOUT.\n")
+    assert "\nCode 3:       100-199, 777, 9999\n" in text
+    assert "\nSignal 11:    1000, 1002, 1004," in text and " 1058 and 70 more\n" in text
+    assert "\nTIMEOUT:      5\n" in text
+    assert len(text) < 2000
+
+
+def test_an_output_that_is_no_text_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(os.urandom(100_000))
+    assert tails.tail_lines(str(path), 20) == ["(100000 bytes that are no text)"]
+    path.write_bytes(b"\0" * 5000)
+    assert tails.tail_lines(str(path), 20) == ["(5000 bytes that are no text)"]
+    path.write_bytes("Größe: 5 µm\n".encode("latin-1"))
+    assert tails.tail_lines(str(path), 20) == [
+        "Gr\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}e: 5 \N{REPLACEMENT CHARACTER}m"
+    ]
 
 
 # ---- as mail

@@ -1,11 +1,11 @@
-"""jobctl spool that halts (SIGSTOP to itself) just before its N-th look at, or change of, anything below its folder. python halting.py N ARGUMENT…"""
+"""jobctl spool that halts (SIGSTOP to itself) just before its N-th look at anything below its folder. python halting.py N ARGUMENT…"""
 
 import os
 import signal
 import sys
 from typing import Any
 
-LOOKS = {"os.listdir", "os.scandir", "open", "os.rename", "os.symlink", "os.remove", "os.mkdir"}
+LOOKS = {"os.listdir", "os.scandir", "open"}
 
 
 def main() -> int:

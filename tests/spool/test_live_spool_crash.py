@@ -76,6 +76,40 @@ def test_the_spool_dies_at_every_step(spool: Spool, form: str) -> None:
     assert 20 < number < STEPS_MAX - 1, f"{number} steps"
 
 
+def test_the_spool_dies_over_the_end_of_one_that_never_began(spool: Spool) -> None:
+    """Its job was cancelled while it waited. It is told once and never runs, at whatever step the spool dies."""
+    spool.start("--quiet-s", "0")
+    gate = spool.house.pipe("gate")
+    spool.put("first", f"read x < {gate}", nb_proc=2)
+    spool.until(lambda: spool.names(spool.running))
+    for number in range(1, STEPS_MAX):
+        name = f"job{number}"
+        spool.put(name, f"echo {name} >> {spool.house.root}/runs")
+        (job,) = spool.until(lambda name=name: [j for j in spool.house.jobs() if j["name"] == name])
+        spool.stop(signal.SIGKILL)
+        spool.house.ok("Scancel", str(job["job_id"]))
+        with open(spool.log, "a") as log:
+            command = [sys.executable, MORTAL, str(number), str(spool.root), "--quiet-s", "0"]
+            mortal = spool.house.spawn(*command, stdout=log, stderr=log)
+        spool.process = mortal
+        spool.until(
+            lambda name=name, mortal=mortal: mortal.poll() is not None or spool.found(spool.done, name)
+        )
+        has_died = mortal.poll() is not None
+        assert has_died or spool.stop() in (0, -signal.SIGKILL)
+        spool.start("--quiet-s", "0")
+        done = spool.until_done(name)
+        assert (done / "process.log").read_text().count("before it started: CANCELLED") == 1
+        assert spool.status(done)["state"] == "CANCELLED"
+        assert not spool.names(spool.queue) and [job["name"] for job in spool.house.jobs()] == ["first"]
+        if not has_died and mortal.returncode == 0:
+            break
+    assert 10 < number < STEPS_MAX - 1, f"{number} steps"
+    gate.write_text("go\n")
+    spool.until_done("first")
+    assert not (spool.house.root / "runs").exists()
+
+
 def test_jobs_start_while_the_spool_looks_around(spool: Spool) -> None:
     """At every look of a spool that begins: one folder that waited runs to its end meanwhile, another begins to run."""
     spool.start()

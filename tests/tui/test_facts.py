@@ -224,10 +224,36 @@ def test_further_pages_follow_the_first_and_the_events() -> None:
         [ended(4), m.Event(1, NOW_S, "started", row(5, "RUNNING")), m.Event(2, NOW_S, "submitted", row(6))]
     )
     assert [one.job_id for one in queue.rows()] == [1, 5, 2, 3, 6]
+    # What has ended between the two answers of a picture is over.
+    queue.show(picture(row(1, "RUNNING"), row(2), recent=(row(3, "COMPLETED"),), is_cut=True))
+    assert [one.job_id for one in queue.rows()] == [1, 5, 2, 6]
     # An answer that was asked for before all was forgotten is not taken.
     queue.heard([m.Event(3, NOW_S, "missed", None)])
     queue.add(request, page([row(77)]))
     assert [one.job_id for one in queue.rows()] == [1, 2]
+
+
+def test_of_further_pages_only_what_fits_is_kept() -> None:
+    queue = Queue()
+    queue.choose(facts.Filter(state="held"))
+    queue.show(picture(row(1, "RUNNING"), is_cut=True))
+    request = queue.next_page()
+    assert request is not None
+    queue.add(request, page([row(2), row(3, batch={"is_held": True})], "2 0 0 3"))
+    assert [one.job_id for one in queue.rows()] == [3] and queue.looked_at == 2
+    # What comes to fit is shown, what does no longer is not; what is submitted comes with its page.
+    queue.heard(
+        [
+            m.Event(1, NOW_S, "updated", row(2, batch={"is_held": True})),
+            m.Event(2, NOW_S, "updated", row(3)),
+            m.Event(3, NOW_S, "submitted", row(4, batch={"is_held": True})),
+        ]
+    )
+    assert [one.job_id for one in queue.rows()] == [2]
+    # Another filter begins anew.
+    queue.choose(facts.Filter())
+    assert queue.next_page() == request and queue.looked_at == 0
+    assert [one.job_id for one in queue.rows()] == [1]
 
 
 def test_a_queue_of_ten_thousand_is_arranged_quickly() -> None:
@@ -237,10 +263,14 @@ def test_a_queue_of_ten_thousand_is_arranged_quickly() -> None:
     queue.show(picture(row(1, "RUNNING"), is_cut=True))
     request = queue.next_page()
     assert request is not None
-    queue.add(request, page([row(number) for number in range(2, 10_002)]))
+    rows = [row(number) for number in range(2, 10_002)]
+    queue.add(request, page(rows))
     began_s = time.perf_counter()
-    assert len(queue.items(facts.Filter())) == 10_001
-    assert len(queue.items(facts.Filter("name-77"))) == 111
+    assert len(queue.items()) == 10_001
+    queue.choose(facts.Filter("name-77"))
+    assert queue.next_page() == request and len(queue.items()) == 0
+    queue.add(request, page(rows))
+    assert len(queue.items()) == 111 and queue.looked_at == 10_000
     assert time.perf_counter() - began_s < 2.0  # some 50 ms; a limit for a machine that is busy
 
 

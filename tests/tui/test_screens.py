@@ -95,10 +95,10 @@ def test_the_queue_is_shown() -> None:
         text = text_of(top)
         lines = text.splitlines()
         assert lines[0].startswith("procs 3/4 [#########...]  memory 1.5G/16G  GPUs 1/2")
-        assert lines[1].startswith("2 running, 1 suspended, 7 waiting  server since ")
-        assert re.search(r"^>1 {10}runs {10}2 {5}\d:\d\d", text, re.MULTILINE)
+        assert lines[1].startswith("2 running, 1 suspended, 7 waiting, 1 held  server since ")
+        assert re.search(r"^>1   runs          2 1:00 .*first", text, re.MULTILINE)
         assert "\\_ cc" in text and "waits for 5" in text and "held" in text
-        assert " 2          failed" in text and "broken" in text and "exit code 3" in text
+        assert " 2 failed " in text and "broken" in text and "exit code 3" in text
         assert lines[-1].startswith("? help") and lines[-1].endswith("q quit")
 
     play(act, queue())
@@ -107,7 +107,7 @@ def test_the_queue_is_shown() -> None:
 def test_an_empty_queue_says_so() -> None:
     async def act(top: Top, pilot: Pilot[int]) -> None:
         await see(top, pilot, "no job runs or waits")
-        for key in ("down", "end", "enter", "c", "h", "r", "R", "a", "p", "pagedown", "home"):
+        for key in ("down", "end", "enter", "c", "h", "r", "R", "a", "pagedown", "home", "p"):
             await pilot.press(key)
         await pilot.pause()
         await see(top, pilot, "there is no job here")
@@ -419,6 +419,9 @@ def test_the_history_says_that_there_is_no_server_and_goes_on_with_what_ends() -
         await pilot.press("s", "s")
         await pilot.pause()
         await see(top, pilot, "only state: failed")
+        await pilot.press("escape")  # first all again, then back
+        await pilot.pause()
+        assert isinstance(top.screen, HistoryScreen) and "only" not in lines_of(top)[0]
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(top.screen, QueueScreen)

@@ -1,5 +1,6 @@
 """Output as it is shown: safe, the end of it, and its progress; one follower for many viewers."""
 
+import asyncio
 import itertools
 import time
 from pathlib import Path
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 from jobd.api.tail import Watcher
 from jobd.progress import Progress
 from jobd.web.output import Follower, Progresses, Text, collapsed, outputs_of, paths_of, progress_now, shown
+from jobd.web.reading import Readers
 
 from .rows import batch_row, job_row
 from .sites import running
+
+READERS = Readers()
 
 
 @pytest.mark.parametrize(
@@ -74,10 +78,10 @@ def test_only_the_jobs_own_two_files_are_meant() -> None:
 def test_outputs_of_a_job_are_bounded_and_say_what_is_wrong(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_bytes(b"line\n" * 1000)
-    (one,) = outputs_of(running(1, output=out), 50)
+    (one,) = outputs_of(running(1, output=out), 50, READERS)
     assert one.is_cut and one.size == 5000 and one.text == "line\n" * 9 and one.name == "stdout"
     out.unlink()
-    (one,) = outputs_of(running(1, output=out), 50)
+    (one,) = outputs_of(running(1, output=out), 50, READERS)
     assert one.trouble == "there is no such file" and one.text == ""
 
 
@@ -85,7 +89,7 @@ def test_outputs_of_a_job_are_bounded_and_say_what_is_wrong(tmp_path: Path) -> N
 def test_each_viewer_gets_what_it_has_not_seen(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"one\n")
-    follower = Follower(str(path), 100, Watcher(), lambda: None)
+    follower = Follower(str(path), 100, READERS, Watcher(), lambda: None)
     assert follower.read() and not follower.read()
     first, seen = follower.since(None)
     assert first.text == "one\n" and first.is_new
@@ -109,7 +113,7 @@ def test_each_viewer_gets_what_it_has_not_seen(tmp_path: Path) -> None:
 def test_it_keeps_the_end_alone_however_much_comes(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.touch()
-    follower = Follower(str(path), 100, Watcher(), lambda: None)
+    follower = Follower(str(path), 100, READERS, Watcher(), lambda: None)
     follower.read()
     _, seen = follower.since(None)
     with path.open("ab", buffering=0) as file:
@@ -129,7 +133,7 @@ def test_the_progress_of_running_jobs_is_read_when_they_have_written(tmp_path: P
         path.write_text("processing 1 / 4\n")
     rows = [running(number, output=path) for number, path in enumerate(paths, 1)]
     called: list[int] = []
-    found = Progresses(Watcher(), lambda: called.append(1))
+    found = Progresses(READERS, Watcher(), lambda: called.append(1))
     found.follow(rows)
     assert found.has_changed and found.read() == {1: (1, 4), 2: (1, 4), 3: (1, 4)}
     assert not found.has_changed
@@ -146,7 +150,7 @@ def test_a_number_that_comes_in_two_pieces_is_one(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_text("step 1")
     watcher = Watcher()
-    found = Progresses(watcher, lambda: None)
+    found = Progresses(READERS, watcher, lambda: None)
     found.follow([running(1, output=path)])
     assert found.read() == {}
     with path.open("a") as file:
@@ -159,8 +163,8 @@ def test_a_number_that_comes_in_two_pieces_is_one(tmp_path: Path) -> None:
 def test_progress_is_looked_for_at_the_end_alone(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_text("1 / 4\n" + "x" * 10_000)
-    assert progress_now([running(1, output=path)]) == {}
+    assert asyncio.run(progress_now([running(1, output=path)], READERS)) == {}
     path.write_text("x" * 100_000_0 + "\n3 / 4\n")
     began = time.monotonic()
-    assert progress_now([running(1, output=path)]) == {1: (3, 4)}
+    assert asyncio.run(progress_now([running(1, output=path)], READERS)) == {1: (3, 4)}
     assert time.monotonic() - began < 1

@@ -7,9 +7,13 @@ however long the queue is. While nothing happens nothing wakes. It never starts 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import NamedTuple
 
+import zmq
+
 from jobd.client import Client as Asker
+from jobd.client import is_server_alive
 from jobd.errors import JobdError, NoServer
 from jobd.stream import EventStream
 from jobd.wire import batch as b
@@ -66,14 +70,18 @@ class Board:
         """Follow the server from now on."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Follow it no more."""
+    def close(self, patience_s: float | None = None) -> None:
+        """Follow it no more.
+
+        Args:
+            patience_s: for its thread, which may be asking a server that hangs; None: until it has ended. It tells nothing any more.
+        """
         self._ending.set()
         stream = self._stream
         if stream is not None:
             stream.wake()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(patience_s)
 
     def look(self) -> None:
         """Make a new picture soon though nothing has happened; from any thread."""
@@ -85,26 +93,27 @@ class Board:
     def _run(self) -> None:
         while not self._ending.is_set():
             try:
-                status = Asker(is_starting=False, deadline_s=ANSWER_S).request(m.Ask())
+                with closing(Asker(is_starting=False, deadline_s=ANSWER_S)) as asker:
+                    status = asker.request(m.Ask())
                 self._is_gone = False
                 self._stream = EventStream(status, tell=self._heard_of_server)
-            except JobdError as error:
-                self._trouble(_words(error))
-                # Only until the first server is there: nobody tells of its coming.
-                self._ending.wait(AGAIN_S)
-                continue
-            try:
                 self._follow(self._stream)
+            except (JobdError, OSError, zmq.ZMQError) as error:
+                # No server, until the first one is there: nobody tells of its coming. Or no more descriptors, in this process or in
+                # the machine; that may pass, too.
+                self._trouble(_words(error))
+                self._ending.wait(AGAIN_S)
             finally:
                 stream, self._stream = self._stream, None
-                stream.close()
+                if stream is not None:
+                    stream.close()
 
     def _follow(self, stream: EventStream) -> None:
         self._ask()
         asked_s = time.monotonic()
         while not self._ending.is_set():
             # A server that is back may answer before the stream stands again: until then nobody would tell that it goes once more.
-            events = stream.wait(AGAIN_S if self.picture.trouble or self._is_gone else None)
+            events = stream.wait(None if self._is_settled() else AGAIN_S)
             if self._ending.is_set():
                 return
             if events:
@@ -116,6 +125,11 @@ class Board:
             asked_s = time.monotonic()
             self._ask()
 
+    def _is_settled(self) -> bool:
+        """Whether an event will tell of the next change: not so of the server's own coming, nor of its agent's."""
+        status = self.picture.status
+        return not (self.picture.trouble or self._is_gone or status is None or status.agent_pid is None)
+
     def _heard_of_server(self, text: str) -> None:
         self._is_gone = "gone" in text
         if self._is_gone:
@@ -124,27 +138,40 @@ class Board:
             self._stream.wake()
 
     def _ask(self) -> None:
-        asker = Asker(is_starting=False, deadline_s=ANSWER_S)
         try:
-            page: m.JobPage = asker.request(m.ListJobs(rows_max=self._rows_max))
-            recent: m.JobPage = asker.request(m.ListJobs(rows_max=self._recent_max, is_finished=True))
-            node: b.Node = asker.request(b.AskNode())
+            self._show(ask(self._rows_max, self._recent_max))
         except JobdError as error:
             self._trouble(_words(error))
-            return
-        finally:
-            asker.close()
-        rows, ended = tuple(page.rows), tuple(recent.rows)
-        self._show(Picture(0, 0.0, "", page.status, node, rows, bool(page.cursor), ended))
 
     def _trouble(self, text: str) -> None:
         if text != self.picture.trouble:
             self._show(self.picture._replace(trouble=text))
 
     def _show(self, picture: Picture) -> None:
+        if self._ending.is_set():
+            return  # whoever wanted to know may be gone
         self.picture = picture._replace(number=self.picture.number + 1, at=time.time())
         self._on_picture(self.picture)
 
 
-def _words(error: JobdError) -> str:
-    return "there is no server" if isinstance(error, NoServer) else str(error)
+def ask(rows_max: int = ROWS_MAX, recent_max: int = RECENT_MAX, *, deadline_s: float = ANSWER_S) -> Picture:
+    """How things are now.
+
+    Raises:
+        JobdError: there is no server, or it did not answer in time.
+    """
+    with closing(Asker(is_starting=False, deadline_s=deadline_s)) as asker:
+        page: m.JobPage = asker.request(m.ListJobs(rows_max=rows_max))
+        recent: m.JobPage = asker.request(m.ListJobs(rows_max=recent_max, is_finished=True))
+        node: b.Node = asker.request(b.AskNode())
+    ended = tuple(recent.rows)
+    # What has ended between the two answers stands in both.
+    over = {row.job_id for row in ended}
+    rows = tuple(row for row in page.rows if row.job_id not in over)
+    return Picture(1, time.time(), "", page.status, node, rows, bool(page.cursor), ended)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, NoServer) and not is_server_alive():
+        return "there is no server"
+    return str(error)

@@ -323,4 +323,5 @@ class Server:
             self.link.pid,
             list(world.cpus),
             self._seq,
+            gated=len(world.gates),
         )

@@ -192,9 +192,7 @@ class Follower:
         self._log("events were missed: the lists of jobs are asked for what has ended since")
         arrays: dict[int, tuple[JobRow, Wish]] = {}
         with self._gathering() as tell:
-            for row in pages(
-                self._client.connection.request, m.ListJobs(is_finished=True, since_s=since_s)
-            ):
+            for row in pages(self._client.connection.request, m.ListJobs(is_finished=True, since_s=since_s)):
                 wish = kinds.wish_of(row, self._config.rules)
                 if wish is None or row.ended_at is None:
                     continue

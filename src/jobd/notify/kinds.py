@@ -19,6 +19,8 @@ SHARES = {
     "TIME_LIMIT_50": 0.5,
 }  # of the time limit, the largest first
 
+CANCELLED = "CANCELLED"  # no word of --mail-type: an END of what somebody has cancelled
+
 # STAGE_OUT is of burst buffers, which there are none of: accepted, and never told.
 OF_ALL = (BEGIN, END, FAIL, INVALID_DEPEND, REQUEUE, "STAGE_OUT")
 KINDS = (*OF_ALL, TIME_LIMIT, *SHARES, ARRAY_TASKS)

@@ -183,10 +183,13 @@ def _serve(config: "Config") -> int:
     from jobd.notify.store import Store
 
     store = Store()
+    if store.put_aside:
+        log(f"what was remembered is damaged, and put aside as {store.put_aside}: what waited there is lost")
     try:
         senders = Senders(config, store, log)
         follower = Follower(config, store, senders, log)
         _at_signal(follower.end)
+        senders.on_damage(follower.end)
         log(f"runs; notices go to: {', '.join(senders.texts)}")
         senders.start()
         try:
@@ -194,6 +197,8 @@ def _serve(config: "Config") -> int:
         finally:
             _tell_manager("STOPPING=1")
             senders.end(PATIENCE_S)
+        if store.is_damaged:  # the next start begins a new file
+            raise JobdError(f"{store.path} is damaged")
     finally:
         store.close()
     return 0

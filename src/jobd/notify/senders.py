@@ -14,10 +14,16 @@ from jobd.notify.config import SMTP, Config
 from jobd.notify.sendmail import Sendmail
 from jobd.notify.services import Service
 from jobd.notify.smtp import NAME, Smtp
-from jobd.notify.store import Letter, Notice, Store
-from jobd.notify.transport import Never, NotNow, Transport, Trouble
+from jobd.notify.store import Damaged, Letter, Notice, Store
+from jobd.notify.transport import Never, NotNow, Transport, Trouble, Unwelcome
 
-PAUSE_MAX_S = 1800.0  # between two tries
+PAUSE_MAX_S = 1800.0  # between two tries of a letter, and of a way out that does not want us
+REST_MAX_S = 300.0  # between two tries of a way out that does not work: so late is noticed that it does again
+PROMPT_S = 60.0  # since its last try, when something new makes it try again
+DEAD_TRIES = 3  # failures in a row after which all letters have waited for the way out, and none for itself
+YOUNG_MAX_S = (
+    3600.0  # for so long after its start nothing is given up: what waits may have been written long ago
+)
 Log = Callable[[str], None]
 
 
@@ -33,9 +39,9 @@ def transports_of(config: Config) -> list[Transport]:
     return [*found, *map(Service, config.services)]
 
 
-def pause_s(first_s: float, tries: int) -> float:
+def pause_s(first_s: float, tries: int, max_s: float = PAUSE_MAX_S) -> float:
     """How long to wait after so many failures in a row: twice as long each time."""
-    return min(PAUSE_MAX_S, first_s * 2.0 ** min(tries - 1, 20))
+    return min(max_s, first_s * 2.0 ** min(tries - 1, 20))
 
 
 def receivers_of(config: Config, to: Sequence[str], log: Log) -> list[str]:
@@ -56,6 +62,9 @@ def receivers_of(config: Config, to: Sequence[str], log: Log) -> list[str]:
             good.append(message.checked_address(address))
         except UsageError as error:
             log(f"no mail: {error}")
+    if to and not good:
+        # All that the job names are wrong: better the owner hears of it than nobody.
+        return receivers_of(config, (), log)
     return good
 
 
@@ -73,6 +82,11 @@ class Sender(threading.Thread):
         self._is_told = True  # of new letters; at first there may be old ones
         self._is_ending = False
         self._failures = 0  # in a row, of the transport
+        self._tried_at = -PROMPT_S  # monotonic: its last failure
+        self._is_unwelcome = False
+        self._refused: set[str] = set()  # receivers who take nothing now
+        self._began_at = time.monotonic()
+        self.give_up: Callable[[], None] = lambda: None
         self._taken: int | None = (
             None  # the letter that was taken last: while the disk is full it cannot leave the outbox
         )
@@ -92,21 +106,32 @@ class Sender(threading.Thread):
     def run(self) -> None:
         """Send, and sleep."""
         retry_at = 0.0  # monotonic: the transport rests till then
+        is_first = True
         while True:
             try:
+                if is_first:
+                    # Whoever starts us anew may have mended something.
+                    self._store.hurry(self.transport.name)
+                    is_first = False
                 letter = self._store.next_letter(self.transport.name)
                 pause = self._pause_of(letter, retry_at)
                 if pause is None or pause > 0:
                     self.transport.rest()
-                    if not self._sleep(pause):
+                    is_new = self._sleep(pause)
+                    if is_new is None:
                         return
+                    if is_new and not self._is_unwelcome:
+                        retry_at = min(retry_at, self._tried_at + PROMPT_S)
                     continue
                 assert letter is not None
                 retry_at = time.monotonic() + self._send(letter)
+            except Damaged as error:
+                self._log(str(error))
+                self.give_up()
+                break
             except Exception as error:  # the disk may be full: nothing may end this thread
-                self._failures += 1
                 self._log(f"{self.transport.text}: {type(error).__name__}: {error}")
-                retry_at = time.monotonic() + pause_s(self._retry_s, self._failures)
+                retry_at = time.monotonic() + self._failed(REST_MAX_S)
             with self._condition:
                 if self._is_ending:
                     break
@@ -116,16 +141,24 @@ class Sender(threading.Thread):
         """Seconds until something is to be done; None: until somebody says so."""
         if letter is None:
             return None
-        return max(letter.due_at - time.time(), retry_at - time.monotonic())
+        due_s = letter.due_at - time.time()
+        if due_s > PAUSE_MAX_S:  # no pause is so long: the clock has been set back
+            due_s = 0.0
+        return max(due_s, retry_at - time.monotonic())
 
-    def _sleep(self, pause: float | None) -> bool:
-        """Until it is time, or there is something new; False at the end."""
+    def _sleep(self, pause: float | None) -> bool | None:
+        """Until it is time, or there is something new; whether there is. None at the end."""
         with self._condition:
-            # While it waits for its next try, what is new waits too.
             if not self._is_told and not self._is_ending:
                 self._condition.wait(pause)
-            self._is_told = False
-            return not self._is_ending
+            is_told, self._is_told = self._is_told, False
+            return None if self._is_ending else is_told
+
+    def _failed(self, max_s: float) -> float:
+        """The transport has failed once more; seconds for which it is to rest."""
+        self._failures += 1
+        self._tried_at = time.monotonic()
+        return pause_s(self._retry_s, self._failures, max_s)
 
     def _send(self, letter: Letter) -> float:
         """Send one; seconds for which the transport is to rest now."""
@@ -138,18 +171,21 @@ class Sender(threading.Thread):
             return 0.0
         except NotNow as error:
             if not self._is_too_old(letter, error):
-                self._store.postpone(letter, time.time() + pause_s(self._retry_s, letter.tries + 1))
-                if letter.tries == 0:
+                self._later(letter, error.is_of_receiver)
+                if letter.tries == 0 and letter.receiver not in self._refused:
                     self._log(f"{_name(letter)} is tried again: {error}")
+                if error.is_of_receiver:
+                    self._refused.add(letter.receiver)
             return 0.0
         except Trouble as error:
             if self._is_ending:
                 return 0.0
-            self._failures += 1
-            pause = pause_s(self._retry_s, self._failures)
+            self._is_unwelcome = isinstance(error, Unwelcome)
+            max_s = PAUSE_MAX_S if self._is_unwelcome else REST_MAX_S
+            pause = self._failed(max_s)
             if not self._is_too_old(letter, error):
                 # The next try is another letter's, so that one that nobody can send does not hold up the rest.
-                self._store.postpone(letter, time.time() + pause_s(self._retry_s, letter.tries + 1))
+                self._store.postpone(letter, time.time() + pause_s(self._retry_s, letter.tries + 1, max_s))
             if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th …
                 self._log(f"{self.transport.text}: {error}; tried again in {pause:.0f} s")
             return pause
@@ -157,12 +193,25 @@ class Sender(threading.Thread):
         self._store.sent(letter)
         if self._failures:
             self._log(f"{self.transport.text} works again")
-        self._failures = 0
+        if self._failures >= DEAD_TRIES:
+            self._store.hurry(self.transport.name)
+        elif letter.receiver in self._refused:
+            self._store.hurry(self.transport.name, letter.receiver)
+        self._refused.discard(letter.receiver)
+        self._failures, self._is_unwelcome = 0, False
         return 0.0
+
+    def _later(self, letter: Letter, is_of_receiver: bool) -> None:
+        """Not now: this letter, or all to its receiver."""
+        if is_of_receiver:
+            self._store.postpone_receiver(letter, lambda tries: pause_s(self._retry_s, tries))
+        else:
+            self._store.postpone(letter, time.time() + pause_s(self._retry_s, letter.tries + 1))
 
     def _is_too_old(self, letter: Letter, error: Exception) -> bool:
         """Give it up if it has waited for too long."""
-        if time.time() - letter.at <= self._keep_s:
+        age_s = time.monotonic() - self._began_at
+        if time.time() - letter.at <= self._keep_s or age_s < min(self._keep_s, YOUNG_MAX_S):
             return False
         self._log(f"{_name(letter)} is given up after {self._keep_s / 3600:.0f} hours: {error}")
         self._store.sent(letter)
@@ -183,14 +232,30 @@ class Senders:
             transport.name: Sender(transport, store, config, log) for transport in transports_of(config)
         }
         for name, count in store.transports().items():
-            if name not in self._senders:
-                dropped = store.drop(name)
-                assert dropped == count
-                log(f"{count} notices are dropped: {name} is no longer in {config.path}")
+            if name in self._senders:
+                continue
+            new = self._heir_of(name)
+            if new:
+                store.hand_on(name, new)
+                log(f"what waits for {name} ({count}) goes by {self._senders[new].transport.text} now")
+            else:
+                store.drop(name)
+                log(f"{_notices(count)} dropped: {name} is no longer in {config.path}")
         if not self._senders:
             raise ConfigError(
                 f"no way out: there is no local sendmail, and {config.path} has no notify = […] (docs/notify.md)"
             )
+
+    def _heir_of(self, name: str) -> str:
+        """The transport in the place of one that there is no more: the only one of its kind, as after a changed password."""
+        kind = name.partition(":")[0]
+        heirs = [one for one in self._senders if one.partition(":")[0] == kind]
+        return heirs[0] if len(heirs) == 1 and ":" in name else ""
+
+    def on_damage(self, act: Callable[[], None]) -> None:
+        """What to do when the outbox can no longer be read; from any thread."""
+        for sender in self._senders.values():
+            sender.give_up = act
 
     @property
     def texts(self) -> list[str]:
@@ -227,6 +292,10 @@ class Senders:
             if sender.is_alive():
                 sender.transport.abort()
                 sender.join(2.0)
+
+
+def _notices(count: int) -> str:
+    return "1 notice is" if count == 1 else f"{count} notices are"
 
 
 def _name(letter: Letter) -> str:

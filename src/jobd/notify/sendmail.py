@@ -9,16 +9,19 @@ from jobd.notify.config import Config, MailServer
 from jobd.notify.message import mail_of, own_address
 from jobd.notify.smtp import NAME
 from jobd.notify.store import Letter
-from jobd.notify.transport import Never, NotNow, Trouble
+from jobd.notify.transport import Never, NotNow, Trouble, Unwelcome
 
-# EX_USAGE, EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_NOPERM: the same again would be the same.
-_NEVER = frozenset({64, 65, 67, 68, 77})
+# The same letter again would be the same. All others tell of the program, its configuration or the way to its server, and not of the
+# letter: msmtp says EX_NOHOST where no name can be looked up as on a train, EX_NOPERM where its login is refused, EX_USAGE is all letters'.
+_NEVER = frozenset({os.EX_DATAERR, os.EX_NOUSER})
+_UNWELCOME = frozenset({os.EX_USAGE, os.EX_NOPERM, os.EX_CONFIG})
 _WORDS = {
-    64: "wrong usage",
-    65: "it does not like the data",
-    67: "no such user",
-    68: "no such host",
-    77: "not permitted",
+    os.EX_USAGE: "wrong usage",
+    os.EX_DATAERR: "it does not like the data",
+    os.EX_NOUSER: "no such user",
+    os.EX_NOHOST: "no such host",
+    os.EX_NOPERM: "not permitted",
+    os.EX_CONFIG: "its configuration is wrong",
 }
 
 
@@ -73,6 +76,8 @@ class Sendmail:
         text = f"{self._program}: {lines or _WORDS.get(code, f'exit code {code}')}"
         if code in _NEVER:
             raise Never(text)
+        if code in _UNWELCOME:
+            raise Unwelcome(text)
         raise (NotNow if code == os.EX_TEMPFAIL else Trouble)(text)
 
     def rest(self) -> None:

@@ -10,11 +10,21 @@ from typing import Any
 
 from jobd.errors import ConfigError
 from jobd.extras import require
+from jobd.notify import kinds
 from jobd.notify.message import one_line
 from jobd.notify.store import Letter
 from jobd.notify.transport import Trouble
 
-_KINDS = {"FAIL": "failure", "TIME_LIMIT": "failure", "INVALID_DEPEND": "failure", "END": "success"}
+_KINDS = {
+    kinds.FAIL: "failure",
+    kinds.TIME_LIMIT: "failure",
+    kinds.INVALID_DEPEND: "failure",
+    kinds.END: "success",
+    kinds.REQUEUE: "warning",
+    **dict.fromkeys(kinds.SHARES, "warning"),
+}
+
+TEXT_ROOM = 64  # what a plugin may put around a text
 
 
 class Service:
@@ -49,20 +59,46 @@ class Service:
         try:
             is_taken = self._plugin.notify(
                 title=one_line(letter.subject),
-                body=letter.body,
+                body=shortened(letter.body, self._room(letter)),
                 notify_type=_KINDS.get(letter.kind, "info"),
                 body_format="text",
+                overflow="truncate",  # whoever is sent more than they take may refuse all of it
             )
-        except Exception as error:  # of a hundred plugins of others
-            raise Trouble(f"{self.text}: {type(error).__name__}: {error}") from None
+        except Exception as error:  # of a hundred plugins of others: its text may have the URL in it
+            raise Trouble(f"{self.text}: {type(error).__name__}") from None
         if not is_taken:
             raise Trouble(self._heard.take() or "it was not taken")
+
+    def _room(self, letter: Letter) -> int:
+        """Characters that the service takes of a text."""
+        # A service without titles gets ours as the first line of the text.
+        title = 0 if self._plugin.title_maxlen > 0 else len(letter.subject) + 2
+        return max(0, int(self._plugin.body_maxlen) - title - TEXT_ROOM)
 
     def rest(self) -> None:
         """As Transport.rest."""
 
     def abort(self) -> None:
         """As Transport.abort: what is under way ends by apprise's own timeouts."""
+
+
+def shortened(text: str, chars_max: int) -> str:
+    """A text that fits: its first lines, that say what happened, and its last ones, of the output; what is between gives way.
+
+    Args:
+        chars_max: 0 for no limit.
+    """
+    if not chars_max or len(text) <= chars_max:
+        return text
+    lines = text.splitlines()
+    first, last = lines[0][: chars_max - 2], []
+    room = chars_max - len(first) - len("\n…\n")
+    for line in reversed(lines[1:]):
+        if len(line) + 1 > room:
+            break
+        room -= len(line) + 1
+        last.append(line)
+    return "\n".join([first, "…", *reversed(last)])[:chars_max]
 
 
 class _Heard(logging.Handler):

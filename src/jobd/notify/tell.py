@@ -1,7 +1,7 @@
 """What is told of an event, of an end, of an array: rows in, notices out. Asks the server where a row does not say enough."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from jobd.errors import JournalError, NoServer
@@ -19,6 +19,7 @@ from jobd.wire.rows import JobRow
 
 ARRAYS_MAX = 1000  # that are remembered as told; forgotten ones are only looked at once more
 ARRAY_ROWS_MAX = 20_000  # elements that are looked at for a summary
+NEVER = "DependencyNeverSatisfied"
 
 
 class Teller:
@@ -90,7 +91,7 @@ class Teller:
         """Why a job waits is told by the list alone."""
         for row in rows_of(self._ask, [JobId(job_id) for job_id in wishes]):
             wish = wishes.get(row.job_id)
-            if wish is not None and row.reason_code == "DependencyNeverSatisfied":
+            if wish is not None and row.reason_code == NEVER:
                 yield self._notice_of(kinds.INVALID_DEPEND, row, wish, time.time(), row.submitted_at)
 
     def of_start(self, row: JobRow, wish: Wish, at: float) -> Iterator[Notice]:
@@ -134,8 +135,8 @@ class Teller:
                     yield from self._of_attempt(one.job, wish, one.requeued_at, one.requeued_at)
         if row.ended_at is None and row.started_at is not None and row.started_at > since_s:
             yield from self.of_start(row, wish, row.started_at)
-        if kinds.INVALID_DEPEND in wish.kinds and _may_be_stuck(row):
-            yield from self._of_stuck({row.job_id: wish})
+        if kinds.INVALID_DEPEND in wish.kinds and row.reason_code == NEVER:
+            yield self._notice_of(kinds.INVALID_DEPEND, row, wish, time.time(), row.submitted_at)
 
     def _of_requeue(self, row: JobRow, wish: Wish, at: float) -> Iterator[Notice]:
         """The row is of a job that waits again; what is told is the attempt that is over."""
@@ -183,7 +184,8 @@ class Teller:
         if kind:
             subject = words.array_subject(kind, array_id, row.name, rows)
             body = words.array_body(kind, array_id, rows, at, self._config.lines, is_cut)
-            yield Notice(_key(row, kind, at, array_id), kind, subject, body, at, wish.to)
+            tone = _tone(kind, {one.state for one in rows})
+            yield Notice(_key(row, kind, at, array_id), tone, subject, body, at, wish.to)
 
     def _notice_of(
         self,
@@ -196,7 +198,7 @@ class Teller:
     ) -> Notice:
         return Notice(
             _key(row, kind, moment),
-            kind,
+            _tone(kind, {row.state}),
             words.subject_of(kind, row, at),
             words.body_of(kind, row, at, self._config.lines),
             at,
@@ -210,6 +212,13 @@ def _end_kind(wish: Wish, *, is_ok: bool) -> str:
     if not is_ok and kinds.FAIL in wish.kinds:
         return kinds.FAIL
     return kinds.END if kinds.END in wish.kinds else ""
+
+
+def _tone(kind: str, states: Collection[str]) -> str:
+    """What services show by a colour: an end that went well is not one of a job that has failed, or that somebody has cancelled."""
+    if kind != kinds.END or set(states) == {"COMPLETED"}:
+        return kind
+    return kinds.CANCELLED if words.OK_STATES.issuperset(states) else kinds.FAIL
 
 
 def _may_be_stuck(row: JobRow) -> bool:

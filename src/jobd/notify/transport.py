@@ -8,13 +8,25 @@ from jobd.notify.store import Letter
 class NotNow(Exception):
     """This letter was not taken now; a later try may do. Others may be taken."""
 
+    def __init__(self, text: str, *, is_of_receiver: bool = False) -> None:
+        """
+        Args:
+            is_of_receiver: no other letter to this receiver would have been taken.
+        """
+        super().__init__(text)
+        self.is_of_receiver = is_of_receiver
+
 
 class Never(Exception):
     """This letter will never be taken, as it is."""
 
 
 class Trouble(Exception):
-    """Nothing can be sent now: no connection, a server that is down, a login that is refused."""
+    """Nothing can be sent now: no connection, a server that is down."""
+
+
+class Unwelcome(Trouble):
+    """We are known, and not let in: a wrong password, a sender that we may not be. Who tries that often is locked out."""
 
 
 class Transport(Protocol):
@@ -27,7 +39,7 @@ class Transport(Protocol):
         """Send it; when this returns it has been taken.
 
         Raises:
-            NotNow, Never, Trouble: it has not.
+            NotNow, Never, Trouble, Unwelcome: it has not.
         """
 
     def rest(self) -> None:

@@ -1,27 +1,21 @@
 """What a notice says: a line as Slurm's mails have it, and below it what ran, how it ended, what it asked for and used. Pure but for the output's file."""
 
-import os
-import re
-import stat
+import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
 
 from jobd.notify import kinds
 from jobd.notify.message import one_line
+from jobd.notify.tails import tail_lines
 from jobd.slurm import advice
 from jobd.slurm.sizes import short_text
 from jobd.slurm.times import span_padded
 from jobd.wire.left import count_of
 from jobd.wire.rows import JobRow, label
 
-TAIL_BYTES = 64 << 10  # of an output file, of which the last lines are shown
-LINE_CHARS_MAX = 400
-FAILED_TOLD_MAX = 40  # indexes of an array that are named
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])"
-)  # colours, titles
-
+NAME_CHARS_MAX = 80  # of a job's name: in a list on a phone what happened to it is to be seen as well
+RUNS_TOLD_MAX = 30  # runs of indexes of an array that are named, for each way of ending
 _DID = {
     kinds.BEGIN: "Began",
     kinds.END: "Ended",
@@ -43,7 +37,7 @@ def subject_of(kind: str, row: JobRow, now_s: float) -> str:
     elif kind != kinds.INVALID_DEPEND and row.started_at is not None:
         span = f", Run time {span_padded(kinds.run_s(row, now_s))}"
     end = _end_of(row) if kind in (kinds.END, kinds.FAIL) else ""
-    return f"jobd {_job(row)} Name={one_line(row.name, 80)} {_DID[kind]}{span}{end}"
+    return f"jobd {_job(row)} Name={_name(row.name)} {_DID[kind]}{span}{end}"
 
 
 def array_subject(kind: str, array_id: int, name: str, rows: Sequence[JobRow]) -> str:
@@ -53,7 +47,7 @@ def array_subject(kind: str, array_id: int, name: str, rows: Sequence[JobRow]) -
         states = {row.state for row in rows}
         codes = [slurm_code(row) or 0 for row in rows]
         end = f", {states.pop() if len(states) == 1 else 'Mixed'}, ExitCode [{min(codes)}-{max(codes)}]"
-    return f"jobd Array Summary Job_id={array_id}_* ({array_id}) Name={one_line(name, 80)} {_DID[kind]}{end}"
+    return f"jobd Array Summary Job_id={array_id}_* ({array_id}) Name={_name(name)} {_DID[kind]}{end}"
 
 
 def _end_of(row: JobRow) -> str:
@@ -115,7 +109,7 @@ def array_body(
         is_cut: there are more, which were not looked at.
     """
     first = min(rows, key=lambda row: row.job_id)
-    name = one_line(first.name)
+    name = _name(first.name)
     if kind == kinds.BEGIN:
         return (
             "\n".join(
@@ -130,14 +124,7 @@ def array_body(
     how = ", ".join(f"{number} {state}" for state, number in count.most_common())
     more = " (of those looked at; there are more)" if is_cut else ""
     parts = [f"The array {array_id} ({name}) is over: {how}{more}.", ""]
-    if bad:
-        shown = [f"{_index(row)} ({row.state}, {code_of(row)})" for row in bad[:FAILED_TOLD_MAX]]
-        parts += [
-            _line(
-                "Not well",
-                ", ".join(shown) + (f" and {len(bad) - len(shown)} more" if len(bad) > len(shown) else ""),
-            )
-        ]
+    parts += [_line(how, _indexes(found)) for how, found in _ends(bad)]
     starts = [row.started_at for row in rows if row.started_at is not None]
     ends = [row.ended_at for row in rows if row.ended_at is not None]
     if starts and ends:
@@ -154,20 +141,75 @@ def array_body(
     return "\n".join(parts) + "\n"
 
 
-def _index(row: JobRow) -> str:
-    """Of an element; of elements that ended while they waited as one, all of theirs."""
-    batch = row.batch
-    assert batch is not None
-    return batch.tasks or str(batch.array_index)
+def array_requeue_body(array_id: int, row: JobRow, now_s: float, lines_max: int) -> str:
+    """The text of a notice on the first element of an array that is queued again after its first, second … attempt."""
+    number = row.batch.attempt if row.batch is not None else 1
+    parts = [
+        f"The array {array_id} ({_name(row.name)}): {number_of(row)} is queued again, after attempt {number}{_how(row, now_s)}",
+        "",
+        "Of others that are queued again after as many attempts nothing is told.",
+        "",
+        *_facts(kinds.REQUEUE, row, now_s),
+        *_last_lines(row, lines_max),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _ends(rows: Sequence[JobRow]) -> list[tuple[str, list[JobRow]]]:
+    """Elements by how they ended: what to call it, and those that did; the most first."""
+    found: dict[str, list[JobRow]] = {}
+    for row in rows:
+        how = (
+            row.state
+            if row.state != "FAILED"
+            else f"Signal {row.signal}"
+            if row.signal
+            else f"Code {code_of(row)}"
+        )
+        found.setdefault(how, []).append(row)
+    return sorted(found.items(), key=lambda one: -len(one[1]))
+
+
+def _indexes(rows: Sequence[JobRow]) -> str:
+    """0-3, 7 and 12 more"""
+    texts: list[str] = []  # of elements that ended while they waited as one
+    indexes: list[int] = []
+    for row in rows:
+        batch = row.batch
+        assert batch is not None
+        if batch.tasks:
+            texts.append(batch.tasks)
+        elif batch.array_index is not None:
+            indexes.append(batch.array_index)
+    runs: list[list[int]] = []
+    for index in sorted(indexes):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    texts += [str(begin) if begin == end else f"{begin}-{end}" for begin, end in runs[:RUNS_TOLD_MAX]]
+    left = sum(end - begin + 1 for begin, end in runs[RUNS_TOLD_MAX:])
+    return ", ".join(texts) + (f" and {left} more" if left else "")
+
+
+def _name(name: str) -> str:
+    return one_line(name, NAME_CHARS_MAX)
+
+
+def _how(row: JobRow, now_s: float) -> str:
+    """Of an attempt that is over: how, after a comma."""
+    ran = f" that ran for {span_padded(kinds.run_s(row, now_s))}" if row.started_at is not None else ""
+    return f"{ran}: {one_line(row.reason) or row.state}."
 
 
 def _sentence(kind: str, row: JobRow, now_s: float) -> str:
-    job = f"Job {number_of(row)} ({one_line(row.name)})"
+    job = f"Job {number_of(row)} ({_name(row.name)})"
     ran = span_padded(kinds.run_s(row, now_s))
     if kind == kinds.BEGIN:
         return f"{job} has begun."
     if kind == kinds.REQUEUE:
-        return f"{job} is queued again."
+        number = row.batch.attempt if row.batch is not None else 1
+        return f"{job} is queued again, after attempt {number}{_how(row, now_s)}"
     if kind == kinds.INVALID_DEPEND:
         return f"{job} can never start: what it depends on cannot come to be."
     if kind == kinds.TIME_LIMIT:
@@ -197,6 +239,8 @@ def _facts(kind: str, row: JobRow, now_s: float) -> list[str]:
         )
     ]
     lines += _where(row)
+    if kind == kinds.INVALID_DEPEND and row.batch is not None and row.batch.dependency:
+        lines.append(_line("Waits for", one_line(row.batch.dependency, 400)))
     lines.append(_line("Submitted", _time(row.submitted_at)))
     if row.started_at is not None:
         lines.append(
@@ -272,7 +316,7 @@ def _where(row: JobRow) -> list[str]:
     lines = [_line("Command", one_line(" ".join(row.command), 400))]
     if submitted := label(row, "submit_line"):
         lines.append(_line("Submitted as", one_line(submitted, 400)))
-    lines.append(_line("Folder", one_line(row.cwd, 4096)))
+    lines += [_line("Machine", one_line(socket.gethostname())), _line("Folder", one_line(row.cwd, 4096))]
     if row.batch is not None and row.batch.stdout:
         lines.append(_line("Output", one_line(row.batch.stdout, 4096)))
         if row.batch.stderr not in ("", row.batch.stdout):
@@ -303,41 +347,6 @@ def _last_lines(row: JobRow, lines_max: int) -> list[str]:
     for name, path in names:
         lines = tail_lines(path, lines_max)
         if lines:
-            parts += ["", f"The last lines of the {name}:", "", *(f"    {line}" for line in lines)]
+            of = f" of {number_of(row)}" if kinds.is_of_array(row) else ""
+            parts += ["", f"The last lines of the {name}{of}:", "", *(f"    {line}" for line in lines)]
     return parts
-
-
-def tail_lines(path: str, lines_max: int) -> list[str]:
-    """The last lines of an output file, as a person would see them; none where there is no such file."""
-    try:
-        # A pipe or a device is not waited for, and not even opened: who writes to it would take us for its reader.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return []
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except (OSError, ValueError):
-        return []
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return []
-        begin = max(0, status.st_size - TAIL_BYTES)
-        data = os.pread(descriptor, TAIL_BYTES, begin)
-    except OSError:
-        return []
-    finally:
-        os.close(descriptor)
-    lines = data.decode("utf-8", "replace").split("\n")
-    if begin and len(lines) > 1:
-        del lines[0]  # which we have the end of
-    while lines and not lines[-1].strip():
-        del lines[-1]
-    return list(map(_shown, lines[-lines_max:]))
-
-
-def _shown(line: str) -> str:
-    """A line as it stands on a terminal in the end: without colours, and of what was written over only the last."""
-    line = _ESCAPES.sub("", line).rstrip("\r").rpartition("\r")[2]
-    line = "".join(
-        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line
-    )
-    return line if len(line) <= LINE_CHARS_MAX else line[: LINE_CHARS_MAX - 1] + "…"

@@ -28,7 +28,8 @@ here=$(pwd -P; printf .)
 here=${here%??} # also of a name that ends with a line's end
 name=${here##*/}
 if [ "$queue/$name" -ef . ]; then
-    printf 'job %s\n' "$JOBD_JOB_ID" >>.jobd-spool || give_up "cannot write into the folder"
+    printf '\njob %s\n' "$JOBD_JOB_ID" >>.jobd-spool || give_up "cannot write into the folder"
+    [ -d "$running" ] || mkdir -- "$running" || give_up "cannot make $running"
     place=$running/$name number=1
     while :; do
         if ! [ -e "$place" ] && ! [ -L "$place" ]; then

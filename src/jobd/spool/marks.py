@@ -5,6 +5,8 @@ number of the folder's inode: a copy of the folder is not that job
 {"name": …} as JSON: what the folder was called when it was taken, and what its end needs to know
 job 12        written by the launcher at each start, before it moves the folder
 let go        written when the job, which was held until all of it was seen to be right, has been released
+
+The last two begin with a line's end, since whoever wrote before may have died halfway.
 """
 
 import json
@@ -58,7 +60,7 @@ def add(folder: str, line: str) -> None:
     except FileNotFoundError:
         return
     try:
-        os.write(descriptor, f"{line}\n".encode("ascii"))
+        os.write(descriptor, f"\n{line}\n".encode("ascii"))
     finally:
         os.close(descriptor)
 

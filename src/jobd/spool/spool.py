@@ -323,7 +323,7 @@ class Spool:
         entry = self._waiting.get(name)
         if entry is None:
             return
-        path = self.places.find(entry.token, name)
+        path = self._find(entry)
         if path == os.path.join(self.places.queue, name):
             return
         del self._waiting[name]

@@ -1,6 +1,5 @@
 """What can be done to a job, from whichever screen shows it: each asks where it must, does it in a thread, and says what came of it."""
 
-import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +13,7 @@ from textual.widgets import Static
 from jobd.errors import JobdError
 from jobd.limits import NB_PROC_LIMIT, PRIORITY_LIMIT
 from jobd.tui import facts, hands
+from jobd.tui.aside import aside
 from jobd.tui.dialogs import Entry, Help, Question
 from jobd.tui.text import cut, safe
 from jobd.units import format_ids, plural
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FINAL = facts.FINAL
 
 KEYS_OF_JOBS = (
+    ("space, *", "mark it, or the whole list: the next key is for all of them"),
     ("c", "cancel it (asks first)"),
     ("h / r", "hold it: it does not start; release it"),
     ("R", "requeue: end it and queue it again (asks first)"),
@@ -36,7 +37,7 @@ KEYS_OF_JOBS = (
 KEYS_OF_ALL = (("?", "these keys"), ("ctrl+z", "stop for a while; fg goes on"), ("q, ctrl+c", "leave"))
 
 
-HELP = Binding("question_mark", "help", "help", key_display="?")
+HELP = Binding("question_mark,f1", "help", "help", key_display="?")
 CANCEL = Binding("c", "cancel", "cancel")
 HOLD = Binding("h", "hold", "hold")
 RELEASE = Binding("r", "release", "release")
@@ -65,6 +66,13 @@ class ActingScreen(Screen[None]):
         """The job that is meant."""
         raise NotImplementedError
 
+    def marked(self) -> list[JobRow]:
+        """The jobs that are meant instead, where some are marked."""
+        return []
+
+    def unmark(self) -> None:
+        """It is done to them."""
+
     # ---- what comes in; each screen takes what it shows
     def pictured(self) -> None:
         """There is a new picture."""
@@ -77,117 +85,136 @@ class ActingScreen(Screen[None]):
 
     # ---- saying
     def note(self, text: str, *, is_bad: bool = False) -> None:
-        """A line for the person, until the next one."""
+        """A line for the person, until the next one or a key."""
         for line in self.query("#note").results(Static):
             line.update(
                 Text(safe(text), style="bold red" if is_bad else "bold", no_wrap=True, overflow="ellipsis")
             )
 
+    def on_key(self) -> None:
+        """What was said has been read by now; what this key does comes after."""
+        self.note("")
+
     async def do(self, what: Callable[..., Any], *arguments: Any) -> Any:
         """Do it in a thread; None where it could not be done, which is said."""
         try:
-            return await asyncio.to_thread(what, *arguments)
+            return await aside(what, *arguments)
         except JobdError as error:
             self.note(str(error), is_bad=True)
         return None
 
-    async def _tell(self, what: Callable[..., str], *arguments: Any) -> None:
+    async def _tell(self, what: Callable[..., str], *arguments: Any) -> bool:
         said = await self.do(what, *arguments)
         if said is not None:
             self.note(said)
+        return said is not None
 
-    def _living(self) -> JobRow | None:
-        row = self.current()
-        if row is None:
-            self.note("there is no job here", is_bad=True)
-        elif row.state in _FINAL:
-            self.note(f"job {facts.number_of(row)} is over (a queues it again)", is_bad=True)
-            return None
-        return row
+    def _living(self) -> list[JobRow]:
+        """What is meant, of what is not over; none where that is said to be wrong."""
+        rows = self.marked()
+        if not rows:
+            row = self.current()
+            if row is None:
+                self.note("there is no job here", is_bad=True)
+                return []
+            rows = [row]
+        living = [row for row in rows if row.state not in _FINAL]
+        if not living:
+            what = f"job {facts.number_of(rows[0])} is" if len(rows) == 1 else "they are all"
+            self.note(f"{what} over (a queues it again)", is_bad=True)
+        return living
+
+    async def _do_to_them(self, what: Callable[..., str], rows: list[JobRow], *arguments: Any) -> None:
+        if rows and await self._tell(what, rows, *arguments):
+            self.unmark()
+
+    async def _asked(self, question: str, answers: list[tuple[str, str]]) -> str:
+        return await self.top.push_screen_wait(Question(question, answers)) or ""
 
     # ---- doing
     @work(group="act", exclusive=True)
     async def action_cancel(self) -> None:
-        """End it, after a question."""
-        row = self._living()
-        if row is None:
+        """End them, after a question."""
+        rows = self._living()
+        if len(rows) > 1:
+            question = f"Cancel {hands.words_for(rows)}? All their processes end, and all jobs that they have started."
+            if await self._asked(question, [("y", f"yes, cancel these {len(rows)}")]):
+                await self._do_to_them(hands.cancel, rows)
             return
+        if not rows:
+            return
+        row = rows[0]
         others = await self.do(hands.relatives, row)
         if others is None:
             return
-        name = f"{facts.number_of(row)} ({cut(facts.name_of(row), 40)})"
+        name = hands.words_for(rows)
         if not others:
-            answer = await self.top.push_screen_wait(
-                Question(f"Cancel job {name}? All its processes end.", [("y", "yes, cancel it")])
-            )
+            answer = await self._asked(f"Cancel {name}? All its processes end.", [("y", "yes, cancel it")])
         else:
             below = hands.below(row, others)
             whole = format_ids([row.job_id, *(one.job_id for one in others)])
-            answer = await self.top.push_screen_wait(
-                Question(
-                    f"Cancel job {name}? It is one of a tree of {plural(len(others) + 1, 'job')}: {cut(whole, 200)}",
-                    [
-                        ("t", "yes, with its whole tree"),
-                        (
-                            "y",
-                            f"yes, itself and the {len(below)} below it"
-                            + (
-                                "; a Salloc or Srun takes its tree along, unless started with --on-kill=below"
-                            ),
-                        ),
-                    ],
-                )
+            it = f"yes, itself and the {len(below)} below it" if below else "yes, only this one"
+            answer = await self._asked(
+                f"Cancel {name}? It is one of a tree of {plural(len(others) + 1, 'job')}: {cut(whole, 200)}",
+                [
+                    ("t", "yes, with its whole tree"),
+                    (
+                        "y",
+                        f"{it}; a Salloc or Srun takes its tree along, unless started with --on-kill=below",
+                    ),
+                ],
             )
         if answer:
-            await self._tell(hands.cancel, row, others if answer == "t" else [])
+            await self._do_to_them(hands.cancel, [row, *(others if answer == "t" else [])])
 
     @work(group="act", exclusive=True)
     async def action_hold(self) -> None:
-        """Keep it from starting."""
-        if row := self._living():
-            await self._tell(hands.hold, row)
+        """Keep them from starting."""
+        await self._do_to_them(hands.hold, self._living())
 
     @work(group="act", exclusive=True)
     async def action_release(self) -> None:
-        """Let it start."""
-        if row := self._living():
-            await self._tell(hands.release, row)
+        """Let them start."""
+        await self._do_to_them(hands.release, self._living())
 
     @work(group="act", exclusive=True)
     async def action_requeue(self) -> None:
-        """End it and queue it again, after a question where it runs."""
+        """End them and queue them again, after a question where one runs."""
         row = self.current()
-        if row is None:
+        rows = self.marked() or ([row] if row is not None else [])
+        if not rows:
             self.note("there is no job here", is_bad=True)
-            return
-        if row.state not in _FINAL and row.started_at is not None:
-            question = f"End job {facts.number_of(row)} ({cut(facts.name_of(row), 40)}) and queue it again?"
-            if not await self.top.push_screen_wait(Question(question, [("y", "yes, from its beginning")])):
+        elif any(one.state not in _FINAL and one.started_at is not None for one in rows):
+            question = f"End {hands.words_for(rows)} and queue {'it' if len(rows) == 1 else 'them'} again?"
+            if not await self._asked(question, [("y", "yes, from the beginning")]):
                 return
-        await self._tell(hands.requeue, row)
+        await self._do_to_them(hands.requeue, rows)
 
     @work(group="act", exclusive=True)
     async def action_rerun(self) -> None:
-        """Queue a finished one again."""
+        """Queue finished ones again."""
         row = self.current()
-        if row is None:
+        rows = self.marked() or ([row] if row is not None else [])
+        if not rows:
             self.note("there is no job here", is_bad=True)
-        elif row.state not in _FINAL:
-            self.note(f"job {facts.number_of(row)} is not over (R ends it and queues it again)", is_bad=True)
-        else:
-            await self._tell(hands.rerun, row)
+        for one in rows:
+            if one.state not in _FINAL:
+                text = f"job {facts.number_of(one)} is not over (R ends it and queues it again)"
+                self.note(text, is_bad=True)
+                return
+        await self._do_to_them(hands.rerun, rows)
 
     @work(group="act", exclusive=True)
     async def action_priority(self) -> None:
-        """Give it another priority."""
-        row = self._living()
-        if row is None:
+        """Give them another priority."""
+        rows = self._living()
+        if not rows:
             return
-        title = f"Priority of job {facts.number_of(row)} (higher goes first)"
+        title = f"Priority of {hands.words_for(rows)} (higher goes first)"
         check = _checker(-PRIORITY_LIMIT, PRIORITY_LIMIT)
-        value = await self.top.push_screen_wait(Entry(title, str(row.priority), check))
+        value = await self.top.push_screen_wait(Entry(title, str(rows[0].priority), check))
         if value is not None:
-            await self._tell(hands.set_priority, row, int(value))
+            await self._do_to_them(hands.set_priority, rows, int(value))
 
     @work(group="act", exclusive=True)
     async def action_nb_proc(self) -> None:

@@ -1,8 +1,6 @@
 """The program on the screen: it follows the board, and sleeps while nothing happens and nothing runs."""
 
 import asyncio
-import os
-import signal
 from collections import deque
 from functools import partial
 from typing import Any
@@ -18,6 +16,7 @@ from jobd.api.tail import Watcher
 from jobd.tui import facts
 from jobd.tui.acting import ActingScreen
 from jobd.tui.driver import QuietDriver
+from jobd.tui.ending import Ending, die
 from jobd.tui.history_screen import HistoryScreen
 from jobd.tui.job_screen import JobScreen
 from jobd.tui.progresses import Progresses
@@ -29,6 +28,7 @@ from jobd.wire.rows import JobRow
 TICK_S = 1.0  # while something runs its time goes on
 KEY_S = 0.1  # after so long a key counts as done
 _TURNS = 4  # of the loop, in which a question that a key asks comes up
+ENDING_S = 0.1  # for the board's thread
 SOON_S = 0.2  # after an output has grown its progress is read
 
 _CSS = """
@@ -98,6 +98,7 @@ class Top(App[int]):
         self._is_following = is_following
         self._first = QueueScreen(chosen)
         self._first_job = job_id
+        self.ending: Ending | None = None
         self._tick: Timer | None = None
         self._soon: Timer | None = None
         self._latest = self.board.picture
@@ -112,11 +113,9 @@ class Top(App[int]):
 
     def on_mount(self) -> None:
         """Begin."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._end, number)
+        self.ending = Ending(self._end, lambda: getattr(self._driver, "attrs_before", None))
         if self.watcher is not None:
-            loop.add_reader(self.watcher.fileno(), self.watcher.read)
+            asyncio.get_running_loop().add_reader(self.watcher.fileno(), self.watcher.read)
         self._tick = self.set_interval(TICK_S, self._ticked, pause=True)
         if self._is_following:
             self.board.start()
@@ -181,10 +180,16 @@ class Top(App[int]):
     # ---- what comes in, from the board's thread
     def _board_pictured(self, picture: Picture) -> None:
         self._latest = picture
-        self.post_message(Pictured())
+        self._come(Pictured())
 
     def _board_heard(self, events: list[m.Event]) -> None:
-        self.post_message(Heard(events))
+        self._come(Heard(events))
+
+    def _come(self, message: Message) -> None:
+        try:
+            self.post_message(message)
+        except RuntimeError:
+            pass  # the loop is closed: the program is over
 
     # ---- and here
     def show(self, picture: Picture, events: list[m.Event] | None = None) -> None:
@@ -255,9 +260,8 @@ def run(chosen: facts.Filter, *, user: str, job_id: int | None = None) -> int:
     try:
         code = top.run()
     finally:
-        # Only now: the board's thread may be telling us something.
-        top.board.close()
+        # Only now: the board's thread may be telling us something. It may also wait for a server that hangs, which nobody else does.
+        top.board.close(ENDING_S)
     if code is not None and code > 128:
-        signal.signal(code - 128, signal.SIG_DFL)
-        os.kill(os.getpid(), code - 128)
+        die(code - 128)
     return code or top.return_code or 0

@@ -6,6 +6,7 @@ Its own one looks ten times a second whether it is to end. Ours is woken for tha
 import io
 import os
 import selectors
+import signal
 import sys
 import threading
 from codecs import getincrementaldecoder
@@ -72,7 +73,11 @@ class QuietDriver(LinuxDriver):
                     if not data:
                         # The terminal has gone; there is nothing more to read.
                         selector.unregister(self.fileno)
-                        self._app.call_later(self._app.exit)
+                        ending = getattr(self._app, "ending", None)
+                        if ending is not None:
+                            ending.begin(signal.SIGHUP)
+                        else:
+                            self._app.call_later(self._app.exit)
                         continue
                     for event in parser.feed(decode(data)):
                         self.process_message(event)

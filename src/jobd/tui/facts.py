@@ -1,9 +1,10 @@
 """What a screen says of a job, from its row: pure, the time comes in as an argument. Texts are safe to show."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from jobd.api.board import Picture
 from jobd.progress import Progress
 from jobd.states import FINAL_STATES
 from jobd.tui.text import bar, full_moment, moment, safe, size_text
@@ -133,6 +134,30 @@ def end_of(row: JobRow, now_s: float, progress: Progress | None = None) -> str:
     return "" if limit_at is None else f"<{moment(limit_at, now_s)}"
 
 
+def _end_at(row: JobRow, now_s: float, progress: Progress | None) -> float | None:
+    """When it will be over at the latest, or as it goes; None where nothing says so."""
+    batch = row.batch
+    if row.started_at is None:
+        if batch is None or batch.expected_start_at is None or row.time_limit_s is None or batch.tasks:
+            return None  # of the elements of an array only the first one's start is known
+        return max(batch.expected_start_at, now_s) + row.time_limit_s
+    elapsed = elapsed_s(row, now_s) or 0.0
+    left_s = progress.left_s(elapsed) if progress is not None else None
+    limit_s = None if row.time_limit_s is None else row.time_limit_s - elapsed
+    known = [one for one in (left_s, limit_s) if one is not None]
+    return now_s + max(0.0, min(known)) if known else None
+
+
+def over_of(picture: Picture, known: Mapping[int, Progress], now_s: float) -> str:
+    """When all that runs and waits will be over; "" where that is not known of each. What is held is left out."""
+    rows = [row for row in picture.rows if word_of(row) != "held"]
+    if picture.is_cut or not rows:
+        return ""
+    ends = [_end_at(row, now_s, known.get(row.job_id)) for row in rows]
+    all_known = [end for end in ends if end is not None]
+    return f"all over by {moment(max(all_known), now_s)}" if len(all_known) == len(ends) else ""
+
+
 def progress_text(progress: Progress, cells: int) -> str:
     """A bar with its numbers, in at most so many cells."""
     numbers = f"{progress.done}/{progress.total}"
@@ -226,9 +251,15 @@ def head(status: Status | None, node: Node | None) -> list[tuple[str, str]]:
     return parts
 
 
-def counts(status: Status) -> str:
-    """How many jobs run and wait."""
-    return f"{status.running} running, {status.suspended} suspended, {status.waiting} waiting"
+def counts(picture: Picture) -> str:
+    """How many jobs run and wait. The server counts those that wait for room; what waits for something else stands among the rows."""
+    status = picture.status
+    if status is None:
+        return ""
+    waiting = [row for row in picture.rows if row.state == "PENDING"]
+    held = sum(word_of(row) == "held" for row in waiting)
+    text = f"{status.running} running, {status.suspended} suspended, {max(status.waiting, len(waiting) - held)} waiting"
+    return f"{text}, {held} held" if held else text
 
 
 def facts(row: JobRow, now_s: float) -> list[tuple[str, str]]:

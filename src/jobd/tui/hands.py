@@ -6,7 +6,7 @@ import jobd.api.client as api
 from jobd.client import Client as Asker
 from jobd.limits import PAGE_ROWS_MAX
 from jobd.tui import facts
-from jobd.tui.text import safe
+from jobd.tui.text import cut, safe
 from jobd.units import format_ids, plural
 from jobd.wire import batch as b
 from jobd.wire import messages as m
@@ -74,57 +74,78 @@ def relatives(row: JobRow) -> list[JobRow]:
             return found
 
 
+def words_for(rows: list[JobRow]) -> str:
+    """Which jobs are meant: job 5 (train), 12 jobs (5, 7-17)."""
+    if len(rows) == 1:
+        return f"job {facts.number_of(rows[0])} ({cut(facts.name_of(rows[0]), 40)})"
+    # A job may have both a number of its own and one in its array; people know the latter.
+    plain = format_ids(sorted(row.job_id for row in rows if facts.number_of(row) == str(row.job_id)))
+    others = ",".join(facts.number_of(row) for row in rows if facts.number_of(row) != str(row.job_id))
+    return f"{len(rows)} jobs ({cut(','.join(filter(None, (plain, others))), 200)})"
+
+
 # ---- doing; each answers with a line for the person
-def cancel(row: JobRow, others: list[JobRow]) -> str:
-    """End a job, and those that are named with it."""
+def cancel(rows: list[JobRow]) -> str:
+    """End these jobs."""
     with _client() as client:
-        done = client.cancel([facts.target_of(one) for one in (row, *others)])
+        done = client.cancel([facts.target_of(row) for row in rows])
     if not done:
-        return f"job {facts.number_of(row)} is over already"
+        return (
+            "job " + facts.number_of(rows[0]) + " is over already"
+            if len(rows) == 1
+            else "they are all over already"
+        )
     return f"cancelled {plural(len(done), 'job')}: {safe(format_ids(done))[:200]}"
 
 
-def hold(row: JobRow) -> str:
-    """Keep it from starting."""
+def hold(rows: list[JobRow]) -> str:
+    """Keep them from starting."""
     with _client() as client:
-        client.hold(facts.target_of(row))
-    return f"job {facts.number_of(row)} is held"
+        client.hold([facts.target_of(row) for row in rows])
+    return _said(rows, "is held", "are held")
 
 
-def release(row: JobRow) -> str:
-    """Let it start."""
+def release(rows: list[JobRow]) -> str:
+    """Let them start."""
     with _client() as client:
-        client.release(facts.target_of(row))
-    return f"job {facts.number_of(row)} may start"
+        client.release([facts.target_of(row) for row in rows])
+    return _said(rows, "may start", "may start")
 
 
-def requeue(row: JobRow) -> str:
-    """End it and queue it again."""
+def requeue(rows: list[JobRow]) -> str:
+    """End them and queue them again."""
     with _client() as client:
-        client.requeue(facts.target_of(row))
-    return f"job {facts.number_of(row)} is queued again"
+        client.requeue([facts.target_of(row) for row in rows])
+    return _said(rows, "is queued again", "are queued again")
 
 
-def rerun(row: JobRow) -> str:
-    """Queue a finished job again, as a new one."""
+def rerun(rows: list[JobRow]) -> str:
+    """Queue finished jobs again, as new ones."""
+    whole: list[int] = []
+    elements: list[b.JobId] = []
+    for row in rows:
+        batch = row.batch
+        if batch is not None and batch.array_id is not None and batch.array_index is not None:
+            elements.append(b.JobId(batch.array_id, [[batch.array_index, batch.array_index, 1]]))
+        else:
+            whole.append(row.job_id)
     asker = Asker(is_starting=False, deadline_s=ANSWER_S)
-    batch = row.batch
-    whole, elements = [row.job_id], []
-    if batch is not None and batch.array_id is not None and batch.array_index is not None:
-        index = batch.array_index
-        whole, elements = [], [b.JobId(batch.array_id, [[index, index, 1]])]
     try:
         accepted: b.Accepted = asker.request(b.Rerun(whole, os.urandom(9).hex(), elements))
     finally:
         asker.close()
-    return f"queued again as job {format_ids(accepted.job_ids)}"
+    return f"queued again as job {safe(format_ids(accepted.job_ids))[:200]}"
 
 
-def set_priority(row: JobRow, priority: int) -> str:
-    """Give a waiting job another priority."""
+def set_priority(rows: list[JobRow], priority: int) -> str:
+    """Give waiting jobs another priority."""
     with _client() as client:
-        client.update(facts.target_of(row), priority=priority)
-    return f"job {facts.number_of(row)} has priority {priority}"
+        client.update([facts.target_of(row) for row in rows], priority=priority)
+    return _said(rows, f"has priority {priority}", f"have priority {priority}")
+
+
+def _said(rows: list[JobRow], of_one: str, of_many: str) -> str:
+    return f"job {facts.number_of(rows[0])} {of_one}" if len(rows) == 1 else f"{len(rows)} jobs {of_many}"
 
 
 def set_nb_proc(nb_proc: int) -> str:

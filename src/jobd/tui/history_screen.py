@@ -20,13 +20,13 @@ from jobd.wire.rows import JobRow
 
 COLUMNS = (
     Column("ENDED", 12),
-    Column("JOB", 10),
+    Column("JOB", 18),
     Column("STATE", 9),
-    Column("EXIT", 5, is_right=True),
-    Column("PROCS", 5, is_right=True),
-    Column("TIME", 8, is_right=True),
-    Column("NAME", 0, share=3),
-    Column("REASON", 0, share=2),
+    Column("EXIT", 5, is_right=True, leaves=2),
+    Column("PROCS", 7, is_right=True, leaves=1),
+    Column("TIME", 12, is_right=True, leaves=3),
+    Column("NAME", 60, is_name=True),
+    Column("REASON"),
 )
 STATES = ("", "completed", "failed", "cancelled", "timeout", "no memory", "lost")
 PAGES_MAX = 25
@@ -37,12 +37,13 @@ class HistoryScreen(ActingScreen):
 
     BINDINGS = [
         HELP,
-        Binding("slash", "filter", "filter", key_display="/"),
+        Binding("f,q", "leave", "back", key_display="q"),
+        Binding("escape", "clear", "back", show=False),
+        Binding("enter", "open", "open", key_display="enter"),
+        Binding("slash,f3,f4", "filter", "find", key_display="/"),
         Binding("s", "state", "state"),
         Binding("m", "mine", "mine"),
-        Binding("enter", "open", "open", key_display="enter"),
         Binding("a", "rerun", "run again"),
-        Binding("escape,f,q", "leave", "back", key_display="q"),
         *unseen(CANCEL, HOLD, RELEASE, REQUEUE, PRIORITY, NB_PROC),
     ]
     KEYS = (
@@ -51,7 +52,8 @@ class HistoryScreen(ActingScreen):
         ("/", "only jobs with these words"),
         ("s", "only one state, the next one each time"),
         ("m", "only mine, or all"),
-        ("escape, f, q", "back to the queue"),
+        ("escape", "unmark; all again; back"),
+        ("f, q", "back to the queue"),
     )
 
     def __init__(self) -> None:
@@ -62,8 +64,8 @@ class HistoryScreen(ActingScreen):
         """Its parts."""
         yield Static(id="head")
         yield JobTable(COLUMNS, self._cells, id="jobs")
-        yield Static(id="about")
         yield Static(id="note")
+        yield Static(id="about")
         yield Footer(compact=True, show_command_palette=False)
 
     @property
@@ -80,6 +82,14 @@ class HistoryScreen(ActingScreen):
     def current(self) -> JobRow | None:
         """The job under the cursor."""
         return self.table.selected
+
+    def marked(self) -> list[JobRow]:
+        """Those that are marked."""
+        return self.table.marked
+
+    def unmark(self) -> None:
+        """Mark none."""
+        self.table.unmark()
 
     # ---- what comes in
     def heard(self, events: list[m.Event]) -> None:
@@ -121,6 +131,8 @@ class HistoryScreen(ActingScreen):
         head.append("" if history.next_page() is None else ", there are more (end)")
         if history.chosen.words:
             head.append(f"  only {history.chosen.words}", "bold yellow")
+        if marked := len(self.table.marked):
+            head.append(f"  {marked} marked", "bold yellow reverse")
         if trouble := self.top.queue.picture.trouble:
             head.append(f"  {trouble} ", "bold red reverse")
         self.query_one("#head", Static).update(head)
@@ -155,7 +167,7 @@ class HistoryScreen(ActingScreen):
             text.append(cut(first, width), "bold")
             text.append("\n" + cut(facts.call_of(row), width), "dim")
         else:
-            text.append("nothing" + (" fits (escape goes back)" if self._history.chosen.words else ""))
+            text.append("nothing" + (" fits (escape shows all)" if self._history.chosen.words else ""))
         self.query_one("#about", Static).update(text)
 
     # ---- filters
@@ -190,6 +202,19 @@ class HistoryScreen(ActingScreen):
     def on_job_table_opened(self, message: JobTable.Opened) -> None:
         """Show the job."""
         self.top.open_job(message.row.job_id, message.row)
+
+    def on_job_table_marked(self) -> None:
+        """Say how many."""
+        self._show()
+
+    def action_clear(self) -> None:
+        """None marked; then all; then back."""
+        if self.table.unmark():
+            return
+        if self._history.chosen.words:
+            self._choose(facts.Filter())
+        else:
+            self.action_leave()
 
     def action_leave(self) -> None:
         """Back."""

@@ -27,6 +27,7 @@ from jobd.tui.acting import (
     ActingScreen,
     unseen,
 )
+from jobd.tui.dialogs import Entry
 from jobd.tui.text import cut, safe, size_text
 from jobd.tui.view import TextView
 from jobd.wire import messages as m
@@ -66,24 +67,28 @@ class JobScreen(ActingScreen):
 
     BINDINGS = [
         HELP,
+        Binding("q,escape", "leave", "back", key_display="q"),
         Binding("tab", "next", "next part", key_display="tab"),
         Binding("1", "show('output')", "output", show=False),
         Binding("2", "show('errors')", "errors", show=False),
         Binding("3", "show('script')", "script", show=False),
         Binding("4", "show('facts')", "facts", show=False),
         Binding("f", "follow", "follow/pause"),
+        Binding("slash", "find", "find", key_display="/"),
+        Binding("n", "find_next(1)", "next", show=False),
+        Binding("N", "find_next(-1)", "previous", show=False),
         CANCEL,
         HOLD,
         RELEASE,
         RERUN,
         *(REQUEUE, PRIORITY, *unseen(NB_PROC)),
-        Binding("escape,q", "leave", "back", key_display="q"),
     ]
     KEYS = (
         ("1 2 3 4, tab", "output, errors, script, all facts"),
         ("f", "follow the output, or pause (scrolling up pauses too)"),
-        ("up/down, j/k", "scroll; page up and down, home, left, right"),
-        ("end", "to the end, and follow it"),
+        ("up/down, j/k", "scroll; page up and down, home, left, right, as in less"),
+        ("end, G", "to the end, and follow it"),
+        ("/, n, N", "find words, from the end back; once more below, above"),
         ("escape, q", "back"),
     )
 
@@ -316,6 +321,28 @@ class JobScreen(ActingScreen):
         if here in ("output", "errors"):
             view = self.query_one(f"#{here}", TextView)
             view.follow(not view.is_following)
+
+    def _view(self) -> TextView | None:
+        here = self.query_one("#switch", ContentSwitcher).current
+        return None if here == "facts" else self.query_one(f"#{here}", TextView)
+
+    @work(group="ask", exclusive=True)
+    async def action_find(self) -> None:
+        """Ask for words, and look for them."""
+        view = self._view()
+        if view is None:
+            return
+        words = await self.top.push_screen_wait(Entry("Find these words", view.sought, lambda text: ""))
+        if words is not None and not view.seek(words.strip()):
+            self.note(f"{words.strip()!r} is not here", is_bad=True)
+
+    def action_find_next(self, by: int) -> None:
+        """Look once more, below or above."""
+        view = self._view()
+        if view is None or not view.sought:
+            self.note("nothing is looked for (/ does)", is_bad=True)
+        elif not view.seek(view.sought, by):
+            self.note(f"{view.sought!r} is not {'below' if by > 0 else 'above'}", is_bad=True)
 
     def action_leave(self) -> None:
         """Back."""

@@ -1,16 +1,13 @@
 """The same as the screen, as plain text: for a pipe, a script, or a terminal that can show no screens."""
 
-import time
 from collections.abc import Mapping, Sequence
 
-from jobd.api.board import RECENT_MAX, Picture
-from jobd.client import Client as Asker
+from jobd.api import board
+from jobd.api.board import Picture
 from jobd.progress import Progress
 from jobd.tui import facts
 from jobd.tui.progresses import progress_in
 from jobd.tui.text import cut, fit
-from jobd.wire import batch as b
-from jobd.wire import messages as m
 
 COLUMNS = ("JOB", "STATE", "PROCS", "TIME", "END")
 ANSWER_S = 10.0
@@ -32,7 +29,7 @@ def plain(
     lines = []
     if picture.status is not None:
         lines.append("".join(text for text, _ in facts.head(picture.status, picture.node)))
-        lines.append(facts.counts(picture.status))
+        lines.append(facts.counts(picture))
     if chosen.words:
         lines.append(f"only {chosen.words}")
     table = [(*COLUMNS, "NAME", "PROGRESS/REASON")]
@@ -94,14 +91,6 @@ def ask(rows_max: int) -> tuple[Picture, dict[int, Progress]]:
     Raises:
         NoServer: there is none.
     """
-    asker = Asker(is_starting=False, deadline_s=ANSWER_S)
-    try:
-        page: m.JobPage = asker.request(m.ListJobs(rows_max=rows_max))
-        recent: m.JobPage = asker.request(m.ListJobs(rows_max=RECENT_MAX, is_finished=True))
-        node: b.Node = asker.request(b.AskNode())
-    finally:
-        asker.close()
-    rows = tuple(page.rows)
-    picture = Picture(1, time.time(), "", page.status, node, rows, bool(page.cursor), tuple(recent.rows))
-    found = {row.job_id: progress_in(row) for row in rows if row.started_at is not None}
+    picture = board.ask(rows_max, deadline_s=ANSWER_S)
+    found = {row.job_id: progress_in(row) for row in picture.rows if row.started_at is not None}
     return picture, {job_id: one for job_id, one in found.items() if one is not None}

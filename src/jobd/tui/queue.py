@@ -18,13 +18,21 @@ _RANKS = {"RUNNING": 0, "COMPLETING": 0, "SUSPENDED": 1}  # all others wait
 
 
 class Queue:
-    """All rows that are known, in the order of the queue."""
+    """The rows that fit a filter, in the order of the queue, as far as they are known."""
 
     def __init__(self) -> None:
         self.picture = Picture(0, 0.0)
-        self._further: dict[int, JobRow] = {}
+        self.chosen = facts.Filter()
+        self.looked_at = 0  # rows of further pages, whether they fit or not
+        self._further: dict[int, JobRow] = {}  # those of them that fit
         self._cursor: str | None = ""  # of the next page; None: there is none
         self._is_paged = False
+
+    def choose(self, chosen: facts.Filter) -> None:
+        """Another filter: further pages have to be asked for again, since of a queue of any length only what fits is kept."""
+        if chosen != self.chosen:
+            self.chosen = chosen
+            self._forget()
 
     # ---- what comes in
     def show(self, picture: Picture) -> None:
@@ -44,10 +52,11 @@ class Queue:
             row = event.job
             if row is None:
                 continue
-            if row.state in facts.FINAL:
+            if row.state in facts.FINAL or not self.chosen.fits(row):
                 self._further.pop(row.job_id, None)
-            else:
+            elif event.kind != "submitted" or self._cursor is None:
                 self._further[row.job_id] = row
+            # Else it comes with its page.
 
     def next_page(self) -> m.ListJobs | None:
         """What to ask for to know more of the queue; None where all of it is known."""
@@ -60,13 +69,15 @@ class Queue:
         if request.cursor != self._cursor:
             return  # it was asked before something was forgotten
         self._is_paged = True
+        self.looked_at += len(page.rows)
         for row in page.rows:
-            self._further.setdefault(row.job_id, row)
+            if self.chosen.fits(row):
+                self._further.setdefault(row.job_id, row)
         self._cursor = page.cursor or None
 
     def _forget(self) -> None:
-        self._further.clear()
-        self._cursor, self._is_paged = "", False
+        self._further = {}
+        self._cursor, self._is_paged, self.looked_at = "", False, 0
 
     # ---- what goes out
     @property
@@ -75,17 +86,20 @@ class Queue:
         return self.next_page() is None
 
     def rows(self) -> Sequence[JobRow]:
-        """All that are known."""
-        shown = self.picture.rows
+        """All that are known and fit."""
+        shown = [row for row in self.picture.rows if self.chosen.fits(row)]
         if not self._further:
             return shown
-        ids = {row.job_id for row in shown}
-        rows = [*shown, *(row for job_id, row in self._further.items() if job_id not in ids)]
-        return sorted(rows, key=lambda row: _RANKS.get(row.state, 2))
+        ids = {row.job_id for row in self.picture.rows}
+        ids.update(row.job_id for row in self.picture.recent)
+        further = [row for job_id, row in self._further.items() if job_id not in ids]
+        if any(row.state != "PENDING" for row in further):
+            return sorted([*shown, *further], key=lambda row: _RANKS.get(row.state, 2))
+        return shown + further
 
-    def items(self, chosen: facts.Filter) -> list[Item]:
+    def items(self) -> list[Item]:
         """The lines of the list."""
-        rows = [row for row in self.rows() if chosen.fits(row)]
+        rows = self.rows()
         if all(row.parent_id is None for row in rows):
             return [Item(row) for row in rows]
         return [Item(row, indent) for row, indent in facts.as_tree(rows)]

@@ -2,6 +2,7 @@
 
 import time
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
@@ -18,17 +19,18 @@ from jobd.wire import messages as m
 from jobd.wire.rows import JobRow
 
 COLUMNS = (
-    Column("JOB", 10),
+    Column("JOB", 18),
     Column("STATE", 9),
-    Column("PROCS", 5, is_right=True),
-    Column("TIME", 8, is_right=True),
-    Column("END", 11),
-    Column("NAME", 0, share=2),
-    Column("PROGRESS/REASON", 0, share=3),
+    Column("PROCS", 7, is_right=True, leaves=1),
+    Column("TIME", 12, is_right=True, leaves=2),
+    Column("END", 16, leaves=3),
+    Column("NAME", 60, is_name=True),
+    Column("PROGRESS/REASON"),
 )
 STATES = ("", "runs", "waits", "held", "suspended", "ending")
 PAGES_MAX = 25  # that are looked at for a filter, until somebody goes on
 RECENT_LINES = 5
+ABOUT_FROM_HEIGHT = 14  # a lower screen has no room for its second line
 RECENT_FROM_HEIGHT = 18  # a lower screen has no room for them
 
 
@@ -37,27 +39,29 @@ class QueueScreen(ActingScreen):
 
     BINDINGS = [
         HELP,
-        Binding("slash", "filter", "find", key_display="/"),
-        Binding("s", "state", "state"),
-        Binding("m", "mine", "mine", show=False),
+        Binding("q,f10", "app.quit", "quit", key_display="q"),
         Binding("enter", "open", "open", key_display="enter"),
+        Binding("slash,f3,f4", "filter", "find", key_display="/"),
         CANCEL,
         HOLD,
         RELEASE,
+        Binding("f", "past", "past"),
+        Binding("s", "state", "state"),
         NB_PROC,
         *(REQUEUE, RERUN, PRIORITY),
-        Binding("f", "past", "past"),
+        Binding("m", "mine", "mine", show=False),
         Binding("escape", "clear", "all", show=False),
-        Binding("q", "app.quit", "quit"),
     ]
     KEYS = (
-        ("up/down, j/k", "choose a job; page up and down, home, end"),
+        ("up/down, j/k", "choose a job; page up and down, home, end, g, G"),
         ("enter", "open it: facts, output, script (or a second click)"),
         ("/", "only jobs with these words"),
         ("s", "only one state, the next one each time"),
         ("m", "only mine, or all"),
-        ("escape", "all again"),
+        ("escape", "unmark; all again"),
         ("f", "what has finished"),
+        ("END", "~14:05 by its progress, <14:05 by its time limit,"),
+        ("", "from 14:05: it is expected to start then"),
     )
 
     def __init__(self, chosen: facts.Filter) -> None:
@@ -65,6 +69,7 @@ class QueueScreen(ActingScreen):
         self.chosen = chosen
         self._now_s = time.time()
         self._shown = 0
+        self._is_looking = False  # for what fits, page by page
 
     def compose(self) -> ComposeResult:
         """Its parts."""
@@ -72,8 +77,8 @@ class QueueScreen(ActingScreen):
         yield Static(id="state")
         yield JobTable(COLUMNS, self._cells, id="jobs")
         yield Static(id="recent")
-        yield Static(id="about")
         yield Static(id="note")
+        yield Static(id="about")
         yield Footer(compact=True, show_command_palette=False)
 
     @property
@@ -98,6 +103,14 @@ class QueueScreen(ActingScreen):
         """The job under the cursor."""
         return self.table.selected
 
+    def marked(self) -> list[JobRow]:
+        """Those that are marked."""
+        return self.table.marked
+
+    def unmark(self) -> None:
+        """Mark none."""
+        self.table.unmark()
+
     # ---- what comes in
     def pictured(self) -> None:
         """Show the newest picture."""
@@ -118,15 +131,25 @@ class QueueScreen(ActingScreen):
             if picture.status is not None:
                 state.append(" (what stands here is old)")
         elif picture.status is not None:
-            state.append(facts.counts(picture.status))
-            if not self.chosen.words:
+            state.append(facts.counts(picture))
+            over = facts.over_of(picture, self.top.progresses.known, self._now_s)
+            if over and not self.chosen.words:
+                state.append(f"  {over}", "bold")
+            elif not self.chosen.words:
                 since = moment(picture.status.started_at, self._now_s)
                 state.append(f"  server since {since}", "dim")
             if not picture.status.agent_pid:
                 state.append("  its agent is away", "bold red")
         if self.chosen.words:
             state.append(f"  only {self.chosen.words}: {self._shown}", "bold yellow")
+            if not self.top.queue.is_whole:
+                looked_at = max(self.top.queue.looked_at, len(picture.rows))
+                more = "…" if self._is_looking else ", end: more"
+                state.append(f" in {looked_at}{more}", "bold yellow")
+        if marked := len(self.table.marked):
+            state.append(f"  {marked} marked", "bold yellow reverse")
         self.query_one("#state", Static).update(state)
+        self.query_one("#about").styles.height = 2 if self.size.height >= ABOUT_FROM_HEIGHT else 1
         recent = self.query_one("#recent", Static)
         recent.display = self.size.height >= RECENT_FROM_HEIGHT
         if recent.display:
@@ -136,10 +159,12 @@ class QueueScreen(ActingScreen):
     def ticked(self) -> None:
         """Times go on."""
         self._now_s = time.time()
+        self.table.measure()
         self.table.refresh()
 
     def _put(self) -> None:
-        items = self.top.queue.items(self.chosen)
+        self.top.queue.choose(self.chosen)
+        items = self.top.queue.items()
         self._shown = len(items)
         self.table.put(items)
         if len(items) < self.table.rows_wanted and self.chosen.words and not self.top.queue.is_whole:
@@ -167,19 +192,19 @@ class QueueScreen(ActingScreen):
     @work(group="load", exclusive=True)
     async def _load(self) -> None:
         queue = self.top.queue
-        for _ in range(PAGES_MAX):
-            request = queue.next_page()
-            if request is None:
-                break
-            page = await self.do(hands.page, request)
-            if page is None:
-                break
-            queue.add(request, page)
-            items = queue.items(self.chosen)
-            self._shown = len(items)
-            self.table.put(items)
-            if len(items) >= self.table.rows_wanted:
-                break
+        self._is_looking = True
+        try:
+            for _ in range(PAGES_MAX):
+                request = queue.next_page()
+                page = None if request is None else await self.do(hands.page, request)
+                if request is None or page is None:
+                    break
+                queue.add(request, page)
+                self.pictured()
+                if self._shown >= self.table.rows_wanted:
+                    break
+        finally:
+            self._is_looking = False
         self.table.is_going_to_end = False
         self.pictured()
 
@@ -188,11 +213,8 @@ class QueueScreen(ActingScreen):
         row = item.row
         progress = self.top.progresses.known.get(row.job_id)
         word = facts.word_of(row)
-        said = (
-            facts.progress_text(progress, room)
-            if progress is not None and row.started_at is not None and not row.children
-            else facts.why(row)
-        )
+        is_measured = progress is not None and row.started_at is not None and not row.children
+        said = facts.progress_text(progress, room) if progress is not None and is_measured else facts.why(row)
         is_old = bool(self.top.queue.picture.trouble)
         style = "dim" if is_old else ""
         return (
@@ -202,21 +224,31 @@ class QueueScreen(ActingScreen):
             (facts.time_of(row, self._now_s), style),
             (facts.end_of(row, self._now_s, progress), style),
             (item.indent + facts.name_of(row), style),
-            (said, style),
+            (said, style or ("green" if is_measured else "")),
         )
 
     def _recent(self, width: int) -> Text:
         lines = [Text(fit(" LAST ENDED", width), style="bold underline")]
-        for row in [row for row in self.top.queue.picture.recent if self.chosen._replace(state="").fits(row)]:
-            if len(lines) == RECENT_LINES:
-                break
-            word = facts.word_of(row)
-            line = Text(f" {fit(facts.number_of(row, 9), 10)} ")
-            line.append(fit(word, 9), facts.STYLES.get(word, ""))
-            line.append(f" {fit(facts.end_of(row, self._now_s), 9)} ")
-            room = max(0, width - 33)
-            name = fit(facts.name_of(row), min(24, room // 2))
-            line.append(cut(f"{name} {facts.time_of(row, self._now_s):>8}  {facts.why(row)}", room))
+        fitting = [row for row in self.top.queue.picture.recent if self.chosen._replace(state="").fits(row)]
+        rows = [
+            (
+                facts.number_of(row, 9),
+                facts.word_of(row),
+                facts.end_of(row, self._now_s),
+                facts.time_of(row, self._now_s),
+                cut(facts.name_of(row), max(1, width // 3)),
+                facts.why(row),
+            )
+            for row in fitting[: RECENT_LINES - 1]
+        ]
+        widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+        for cells in rows:
+            line = Text(" ")
+            for place, (cell, cells_wide) in enumerate(zip(cells[:-1], widths, strict=False)):
+                style = facts.STYLES.get(cell, "") if place == 1 else ""
+                line.append(fit(cell, cells_wide, is_right=place == 3), style).append(" ")
+            line.append(cut(cells[-1], max(0, width - line.cell_len)))
+            line.truncate(width)
             lines.append(line)
         return Text("\n").join(lines)
 
@@ -263,8 +295,17 @@ class QueueScreen(ActingScreen):
         self._choose(self.chosen._replace(user="" if self.chosen.user else self.top.user))
 
     def action_clear(self) -> None:
-        """All."""
-        self._choose(facts.Filter())
+        """None marked; then all."""
+        if not self.table.unmark():
+            self._choose(facts.Filter())
+
+    def on_job_table_marked(self) -> None:
+        """Say how many."""
+        self.pictured()
+        if self.table.is_all_marked and not self.top.queue.is_whole:
+            self.note(
+                "the queue is longer than what is known of it here; only what stands in the list is marked"
+            )
 
     # ---- other screens
     def action_open(self) -> None:

@@ -12,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 LINE_CHARS_MAX = 2000  # of a line of output; a longer one goes on in the next
 MARKS_MAX = 2  # combining characters on one letter; more would run over the lines around it
 TAB_CELLS = 8
+_NEAR_S = 12 * 3600
 
 # What chooses how the letter before it is drawn, on which terminals do not agree: the line's width would not be known.
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -89,12 +90,12 @@ def size_text(count_bytes: float) -> str:
 
 
 def moment(at_s: float, now_s: float) -> str:
-    """A time of day, with its day where that is not today: 14:05, Sun 14:05, Nov 22, 2027-11-22."""
+    """A time of day, with its day where that is not clear: 14:05 (today, or less than 12 hours away), Sun 14:05, Nov 22, 2027-11-22."""
     try:
         then, now = time.localtime(at_s), time.localtime(now_s)
     except (ValueError, OverflowError, OSError):
         return "?"
-    if then[:3] == now[:3]:
+    if then[:3] == now[:3] or abs(at_s - now_s) < _NEAR_S:
         return time.strftime("%H:%M", then)
     if abs(at_s - now_s) < 6 * 86400:
         return time.strftime("%a %H:%M", then)

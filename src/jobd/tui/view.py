@@ -1,9 +1,11 @@
 """Text on the screen that may grow: a script, facts, the output of a job. Bounded, and followed until somebody scrolls away from its end."""
 
 from collections import deque
+from collections.abc import Iterable
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
@@ -13,6 +15,8 @@ from textual.strip import Strip
 from jobd.tui.text import folded, output_line
 
 LINES_MAX = 20_000
+_HIT = Style.parse("bold yellow underline")
+_HERE = Style.parse("bold reverse")
 PENDING_CHARS_MAX = 100_000  # of a line that has not ended
 
 
@@ -22,10 +26,12 @@ class TextView(ScrollView, can_focus=True):
     BINDINGS = [
         Binding("up,k", "go(-1)", "Up", show=False),
         Binding("down,j", "go(1)", "Down", show=False),
-        Binding("pageup", "leaf(-1)", "Page up", show=False),
-        Binding("pagedown,space", "leaf(1)", "Page down", show=False),
-        Binding("home", "first", "First", show=False),
-        Binding("end", "last", "Last", show=False),
+        Binding("pageup,b,ctrl+b", "leaf(-1)", "Page up", show=False),
+        Binding("pagedown,space,ctrl+f", "leaf(1)", "Page down", show=False),
+        Binding("ctrl+u", "leaf(-0.5)", "Half a page up", show=False),
+        Binding("ctrl+d", "leaf(0.5)", "Half a page down", show=False),
+        Binding("home,g", "first", "First", show=False),
+        Binding("end,G", "last", "Last", show=False),
         Binding("left", "aside(-8)", "Left", show=False),
         Binding("right", "aside(8)", "Right", show=False),
     ]
@@ -37,19 +43,22 @@ class TextView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._lines: deque[str] = deque(maxlen=LINES_MAX)
         self._pending = ""  # the last line, which has not ended
+        self._last: list[str] = []  # the same, as it is shown
         self._cells = 0  # of the widest line
+        self._sought = ""  # what is looked for, in small letters
+        self._found = -1  # the line where it was found last
         self.is_following = is_following
 
     @property
     def text(self) -> str:
         """All that is shown."""
-        return "\n".join([*self._lines, *self._last()])
+        return "\n".join([*self._lines, *self._last])
 
     # ---- what it shows
     def put(self, text: str) -> None:
         """Show this instead of all that was."""
         self._lines.clear()
-        self._pending, self._cells = "", 0
+        self._pending, self._cells, self._found = "", 0, -1
         self.add(text)
 
     def add(self, text: str) -> None:
@@ -71,13 +80,10 @@ class TextView(ScrollView, can_focus=True):
             self._lines.append(part)
             self._cells = max(self._cells, cell_len(part))
 
-    def _last(self) -> list[str]:
-        return folded(output_line(self._pending)) if self._pending else []
-
     def _grown(self) -> None:
-        last = self._last()
-        cells = max([self._cells, *map(cell_len, last)])
-        self.virtual_size = Size(cells, len(self._lines) + len(last))
+        self._last = folded(output_line(self._pending)) if self._pending else []
+        cells = max([self._cells, *map(cell_len, self._last)])
+        self.virtual_size = Size(cells, len(self._lines) + len(self._last))
         if self.is_following:
             self.scroll_end(animate=False, x_axis=False)
         self.refresh()
@@ -97,10 +103,10 @@ class TextView(ScrollView, can_focus=True):
         self._leave(by)
         self.scroll_relative(y=by, animate=False)
 
-    def action_leaf(self, by: int) -> None:
+    def action_leaf(self, by: float) -> None:
         """So many screens down."""
         self._leave(by)
-        self.scroll_relative(y=by * max(1, self.size.height - 1), animate=False)
+        self.scroll_relative(y=int(by * max(2, self.size.height - 1)), animate=False)
 
     def action_aside(self, by: int) -> None:
         """So many cells to the right."""
@@ -115,13 +121,46 @@ class TextView(ScrollView, can_focus=True):
         """To the end, and stay there."""
         self.follow(True)
 
-    def _leave(self, by: int) -> None:
+    def _leave(self, by: float) -> None:
         if by < 0:
             self.follow(False)
 
     def on_mouse_scroll_up(self) -> None:
         """Who turns the wheel up wants to read."""
         self.follow(False)
+
+    # ---- looking for something
+    @property
+    def sought(self) -> str:
+        """What was looked for last."""
+        return self._sought
+
+    def seek(self, words: str, by: int = 0) -> bool:
+        """Look for words, in any case; whether they were found. The line is brought into sight, and following pauses.
+
+        Args:
+            by: 0: from the end back, as the newest is what somebody who follows wants; 1, -1: the next place below or above the last one.
+        """
+        self._sought = words.lower()
+        if not words:
+            self.refresh()
+            return True
+        lines = [*self._lines, *self._last]
+        places: Iterable[int] = range(len(lines) - 1, -1, -1)
+        if by and self._found >= 0:
+            places = range(self._found + by, len(lines) if by > 0 else -1, by)
+        for place in places:
+            if self._sought in lines[place].lower():
+                self.follow(False)
+                self._found = place
+                self.scroll_to(y=max(0, place - self.size.height // 2), animate=False)
+                at = cell_len(lines[place][: lines[place].lower().index(self._sought)])
+                if not self.scroll_offset.x <= at < self.scroll_offset.x + self.size.width - len(words):
+                    self.scroll_to(x=max(0, at - self.size.width // 2), animate=False)
+                self.refresh()
+                return True
+        self.refresh()
+        return False
 
     # ---- drawing
     def render_line(self, y: int) -> Strip:
@@ -132,10 +171,22 @@ class TextView(ScrollView, can_focus=True):
         line = ""
         if place < len(self._lines):
             line = self._lines[place]
-        else:
-            last = self._last()
-            if place - len(self._lines) < len(last):
-                line = last[place - len(self._lines)]
-        strip = Strip([Segment(line, base)])
+        elif place - len(self._lines) < len(self._last):
+            line = self._last[place - len(self._lines)]
+        if not line:
+            return Strip.blank(cells, base)
         left = self.scroll_offset.x
-        return strip.crop_extend(left, left + cells, base) if line else Strip.blank(cells, base)
+        return Strip(self._parts(line, base, place)).crop_extend(left, left + cells, base)
+
+    def _parts(self, line: str, base: Style, place: int) -> list[Segment]:
+        """The line, with what was looked for marked."""
+        small = line.lower() if self._sought else ""
+        if not small or len(small) != len(line):
+            return [Segment(line, base)]
+        hit = base + (_HERE if place == self._found else _HIT)
+        parts, at = [], 0
+        while (begin := small.find(self._sought, at)) >= 0:
+            end = begin + len(self._sought)
+            parts += [Segment(line[at:begin], base), Segment(line[begin:end], hit)]
+            at = end
+        return [*parts, Segment(line[at:], base)]

@@ -7,19 +7,26 @@ and with it all that it watched; then nothing wakes.
 import asyncio
 import json
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from jobd.api.tail import Watcher
 from jobd.errors import JobdError, NoServer
 from jobd.progress import Progress, progress_of
 from jobd.states import JobState
+from jobd.web.expected import starts
 from jobd.web.facts import Facts, facts_of
+from jobd.web.looks import living
 from jobd.web.output import Follower, Progresses, paths_of
+from jobd.web.reading import AGAIN_S, READ_S
 from jobd.web.site import News, Site
-from jobd.web.usual import Usual
+from jobd.web.usual import PATIENCE_S, Usual
 from jobd.wire.rows import JobRow
 
 PAUSE_S = 0.1  # between two drawings of a channel
 NUMBERS = "usage"  # of what charts.py tells: not an event of the server's
+
+T = TypeVar("T")
 
 
 class Viewer:
@@ -28,6 +35,7 @@ class Viewer:
     def __init__(self) -> None:
         self.parts: dict[str, str] = {}  # in JSON
         self.seen: dict[str, tuple[int, int]] = {}  # of each output, what it has been sent
+        self.told: dict[str, str] = {}  # of each output, the trouble that it has been sent
         self.has_output = False
         self.is_over = False
         self._has_news = asyncio.Event()
@@ -65,6 +73,7 @@ class Channel:
         self.followers: dict[str, Follower] = {}
         self._listener = site.subscribe()
         self._has_output = False
+        self._reading: asyncio.Future[Any] | None = None  # that hangs
 
     async def run(self) -> None:
         """Draw until nobody looks any more."""
@@ -129,11 +138,13 @@ class Channel:
     # ---- outputs
     def follow(self, paths: dict[str, str]) -> None:
         """Follow these outputs from now on: {name: path}."""
-        for name in [one for one, follower in self.followers.items() if paths.get(one) != follower.tail.path]:
+        for name in [
+            one for one, follower in self.followers.items() if paths.get(one) != follower.source.path
+        ]:
             self.followers.pop(name).close()
         for name in paths.keys() - self.followers.keys():
             self.followers[name] = Follower(
-                paths[name], self.site.config.output_bytes, self.watcher, self.on_output
+                paths[name], self.site.config.output_bytes, self.site.readers, self.watcher, self.on_output
             )
             self.on_output()
 
@@ -144,14 +155,41 @@ class Channel:
 
     async def read_outputs(self) -> None:
         """Take in what has been written."""
-        if not self._has_output:
+        if not self._has_output or self._reading is not None:
             return
         self._has_output = False
         followers = list(self.followers.values())
-        if any(await self.site.call(lambda client: [one.read() for one in followers])):
-            for viewer in self.viewers:
-                viewer.has_output = True
-                viewer.wake()
+        read = await self.from_disk(lambda: [one.read() for one in followers])
+        if read is None or any(read):
+            self.tell_output()
+        if read is not None and any(one.source.is_behind for one in followers):
+            asyncio.get_running_loop().call_later(AGAIN_S, self.on_output)
+
+    async def from_disk(self, work: Callable[[], T]) -> T | None:
+        """What comes of it; None where a disk does not answer: then `on_answer` is called when it has."""
+        self._reading = reading = self.site.readers.submit(work)
+        await asyncio.wait({reading}, timeout=READ_S)
+        if reading.done():
+            self._reading = None
+            return reading.result()
+        reading.add_done_callback(lambda _: self._answered())
+        return None
+
+    def _answered(self) -> None:
+        self._reading = None
+        if self.viewers:
+            self.on_answer()
+
+    def on_answer(self) -> None:
+        """A disk that hung has answered."""
+        self.tell_output()
+        self.on_output()
+
+    def tell_output(self) -> None:
+        """Let all viewers be sent what is new."""
+        for viewer in self.viewers:
+            viewer.has_output = True
+            viewer.wake()
 
 
 class OverviewChannel(Channel):
@@ -160,7 +198,9 @@ class OverviewChannel(Channel):
     def __init__(self, site: Site, watcher: Watcher, usual: Usual) -> None:
         super().__init__(site, watcher)
         self._usual = usual
-        self._progresses = Progresses(watcher, self.wake)
+        self._progresses = Progresses(site.readers, watcher, self.wake)
+        self._asking: asyncio.Future[None] | None = None
+        self._is_stale = False  # something has come to be known that no picture tells of
 
     async def begin(self) -> None:
         """Draw all."""
@@ -168,7 +208,7 @@ class OverviewChannel(Channel):
 
     async def hear(self, news: News) -> None:
         """Draw all for a new picture, else those whose progress is another."""
-        if news.picture is not None:
+        if news.picture is not None or self._is_stale:
             await self._draw()
         elif self._progresses.has_changed:
             await self._read_progress()
@@ -178,42 +218,78 @@ class OverviewChannel(Channel):
         super().end()
         self._progresses.close()
 
+    def on_answer(self) -> None:
+        """A disk that hung has answered, or a server."""
+        self._is_stale = True
+        self.wake()
+
     async def _draw(self) -> None:
+        self._is_stale = False
         picture = self.site.picture
         self._progresses.follow(picture.rows)
-        if self._progresses.has_changed:
-            await self.site.call(lambda client: self._progresses.read())
-        if self._usual.is_lacking(picture.rows):
-            await self.site.call(self._usual.ask, picture.rows)
+        await self._progress_news()
+        if self._usual.is_lacking(picture.rows) and (self._asking is None or self._asking.done()):
+            # Not waited for: a server that hangs must not keep the page from showing what is known.
+            self._asking = asyncio.ensure_future(self.site.call(self._usual.ask, picture.rows))
+            _, late = await asyncio.wait({self._asking}, timeout=PATIENCE_S)
+            for one in late:
+                one.add_done_callback(lambda _: self.on_answer())
         for name in [name for name in self.parts if name not in ("status", "board")]:
             del self.parts[name], self.encoded[name]  # they are in the board
         self.show({"status": self.status(), "board": self._board()})
 
     def _board(self) -> str:
+        return self.site.fragment("board.html", picture=self.site.picture, **self._known())
+
+    def _lead(self, known: dict[str, Any]) -> str:
         picture = self.site.picture
-        return self.site.fragment(
-            "board.html",
-            picture=picture,
-            progress=self._progresses.of,
-            usual=self._usual.of(picture.rows),
-            now_s=time.time(),
+        if picture.status is None:
+            return ""
+        expected = starts(
+            living(picture),
+            known["progress"],
+            known["usual"],
+            known["now_s"],
+            nb_proc=picture.status.nb_proc,
+            memory=picture.node.memory_bytes if picture.node is not None else 0,
         )
+        return self.site.fragment("lead.html", picture=picture, expected=expected, **known)
+
+    def _known(self) -> dict[str, Any]:
+        rows = self.site.picture.rows
+        return {"progress": self._progresses.of, "usual": self._usual.of(rows), "now_s": time.time()}
+
+    async def _progress_news(self) -> dict[int, Progress | None]:
+        if not self._progresses.has_changed or self._reading is not None:
+            return {}
+        found = await self.from_disk(self._progresses.read)
+        if found is not None and self._progresses.is_behind:
+            asyncio.get_running_loop().call_later(AGAIN_S, self._read_again)
+        return found or {}
+
+    def _read_again(self) -> None:
+        self._progresses.again()
+        self.wake()
 
     async def _read_progress(self) -> None:
-        found = await self.site.call(lambda client: self._progresses.read())
+        found = await self._progress_news()
         rows = {row.job_id: row for row in self.site.picture.rows}
-        usual, now_s = self._usual.of(rows.values()), time.time()
+        known = self._known()
+        usual = known["usual"]
         parts = {
             f"p{job_id}": self.site.fragment(
                 "progress.html",
                 row=rows[job_id],
                 progress=progress,
                 usual_s=usual.get(job_id),
-                now_s=now_s,
+                now_s=known["now_s"],
             )
             for job_id, progress in found.items()
             if job_id in rows
         }
+        if parts:
+            # When all is over hangs on how far each is.
+            parts["lead"] = self._lead(known)
         self.show(parts)
 
 

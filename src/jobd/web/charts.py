@@ -8,6 +8,7 @@ A page is told that there are new numbers, at most once in a second, and asks fo
 
 import asyncio
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -347,6 +348,9 @@ def routes(site: Site) -> list[Route]:
                 return await handler(request)
             except HTTPException as error:
                 return PlainTextResponse(f"{error.detail}\n", error.status_code)
+            except sqlite3.Error as error:
+                charts.follower.torn(error)
+                return PlainTextResponse(f"what is kept for the charts cannot be read: {error}\n", 503)
 
         return answer
 

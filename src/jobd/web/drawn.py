@@ -9,8 +9,12 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from jobd.api.jobs import INDEX_MAX
+from jobd.errors import UsageError
+from jobd.indexes import parse as parse_indexes
 from jobd.units import format_elapsed, format_ids, plural
-from jobd.web import looks
+from jobd.web import expected, looks
+from jobd.web.output import visible
 from jobd.wire import batch as b
 from jobd.wire import messages as m
 from jobd.wire.rows import JobRow, label, labels_of
@@ -18,6 +22,10 @@ from jobd.wire.rows import JobRow, label, labels_of
 TICKS_MAX = 64  # more processors than that are not told apart in the bar
 BAR_HEIGHT = 34
 SEGMENTS_MAX = 200
+BAR_CHARS_MAX = 40_000  # of all segments together, escapes counted
+ROWS_CHARS_MAX = 150_000  # of the texts of a list of jobs
+LINK_CHARS_MAX = 10  # of a job's number in a list
+NAMED_FROM, NUMBERED_FROM = 0.1, 0.03  # of the bar's width
 
 
 # ---- the machine
@@ -27,38 +35,55 @@ def procs_bar(rows: Sequence[JobRow], status: m.Status) -> Markup:
     total = max(status.nb_proc, status.used, 1)
     height = BAR_HEIGHT
     parts = [Markup('<rect class="free" width="100%" height="{}" rx="4"/>').format(height)]
-    shares = looks.shares(rows, total)[:SEGMENTS_MAX]
-    for share in shares:
-        row = share.row
-        text = f"{looks.job_text(row)} {row.name}"
+    edges: set[int] = set()
+    at = chars = 0
+    for share in looks.shares(rows, total)[:SEGMENTS_MAX]:
+        segment = _segment(share, total)
+        chars += len(segment)
+        if chars > BAR_CHARS_MAX:
+            break
+        parts.append(segment)
+        at = share.begin + share.width
+        edges |= {share.begin, at}
+    if at < min(status.used, total):  # the many that are too narrow to be told apart
         parts.append(
-            Markup(
-                '<svg x="{:.4f}%" width="{:.4f}%" height="{}"><a href="/job/{}" tabindex="-1"><title>{}</title>'
-                '<rect class="f{}" width="100%" height="{}"/><text x="7" y="{}">{}</text></a></svg>'
-            ).format(
-                100 * share.begin / total,
-                100 * share.width / total,
-                height,
-                job_address(row),
-                looks.clean(f"{looks.cut(text, 80)}: {plural(share.width, 'proc')}"),
-                looks.hue(row.job_id),
-                height,
-                height / 2 + 4.5,
-                looks.clean(looks.cut(text, 40)),
+            Markup('<rect class="others" x="{:.4f}%" width="{:.4f}%" height="{}"/>').format(
+                100 * at / total, 100 * (status.used - at) / total, height
             )
         )
-    edges = {share.begin for share in shares} | {share.begin + share.width for share in shares}
+        edges.add(at)
     for index in range(1, total):
-        if total <= TICKS_MAX or index in edges:
-            kind = "edge" if index in edges else "tick"
+        if index in edges or (total <= TICKS_MAX and index >= at):
             parts.append(
                 Markup('<rect class="{}" x="{:.4f}%" width="1" height="{}"/>').format(
-                    kind, 100 * index / total, height
+                    "edge" if index in edges else "tick", 100 * index / total, height
                 )
             )
     label = f"{status.used} of {status.nb_proc} procs in use"
     return Markup('<svg class="procs" role="img" aria-label="{}" width="100%" height="{}">{}</svg>').format(
         label, height, Markup("").join(parts)
+    )
+
+
+def _segment(share: looks.Share, total: int) -> Markup:
+    row, part = share.row, share.width / total
+    number = looks.job_text(row)
+    # Of what is narrow the number alone, or nothing, has room.
+    text = f"{number} {row.name}" if part >= NAMED_FROM else number if part >= NUMBERED_FROM else ""
+    title = f"{number} {looks.cut(row.name, 60)}: {plural(share.width, 'proc')}"
+    return Markup(
+        '<svg x="{:.4f}%" width="{:.4f}%" height="{}"><a href="/job/{}" tabindex="-1"><title>{}</title>'
+        '<rect class="f{}" width="100%" height="{}"/><text x="7" y="{}">{}</text></a></svg>'
+    ).format(
+        100 * share.begin / total,
+        100 * part,
+        BAR_HEIGHT,
+        job_address(row),
+        title,
+        looks.hue(row.job_id),
+        BAR_HEIGHT,
+        BAR_HEIGHT / 2 + 4.5,
+        looks.cut(text, 40),
     )
 
 
@@ -88,6 +113,17 @@ def meters(node: b.Node) -> list[Meter]:
     return found
 
 
+def fitting(rows: Sequence[JobRow]) -> Sequence[JobRow]:
+    """As many rows as a page has room for: of names full of quotes or of what is invisible, each of which takes several characters, fewer."""
+    chars = 0
+    for index, row in enumerate(rows):
+        texts = (row.name, label(row, "comment"), row.reason)
+        chars += sum(len(escape(looks.cut(text, looks.TITLE_CHARS_MAX)).encode()) for text in texts if text)
+        if chars > ROWS_CHARS_MAX:
+            return rows[:index]
+    return rows
+
+
 # ---- a row of a list: there are hundreds, so these are not left to templates
 def badge(row: JobRow) -> Markup:
     """Its state in a word, in a colour."""
@@ -99,13 +135,73 @@ def job_link(row: JobRow) -> Markup:
     dot = ""
     if row.state in ("RUNNING", "COMPLETING"):
         dot = f'<i class="dot h{looks.hue(row.job_id)}" aria-hidden="true"></i>'
-    return Markup(
-        f'<a class="job" href="/job/{job_address(row)}">{dot}{escape(looks.clean(looks.job_text(row)))}</a>'
+    text = looks.job_text(row)
+    if len(text) > LINK_CHARS_MAX and row.batch is not None and row.batch.tasks:
+        text = f"{row.batch.array_id}_[{looks.cut(row.batch.tasks, 6)}]"
+    return Markup(f'<a class="job" href="/job/{job_address(row)}">{dot}{escape(looks.clean(text))}</a>')
+
+
+def elements(row: JobRow) -> int:
+    """How many elements of an array still wait in this row; 0 for any other job, and where nobody can tell."""
+    tasks = row.batch.tasks if row.batch is not None else ""
+    try:
+        return parse_indexes(tasks, index_max=INDEX_MAX).count if tasks else 0
+    except UsageError:
+        return 0  # a list of very many pieces comes without its end
+
+
+class Part(NamedTuple):
+    """So many of an array are in one state."""
+
+    word: str
+    kind: str  # the class of its colour
+    number: int
+    begin: float  # in the bar, in percent
+    width: float
+
+
+def parts_of(rows: Sequence[JobRow]) -> list[Part]:
+    """How the elements of an array are, in the order in which they go through it."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = looks.state_word(row), looks.state_class(row)
+        counts[key] = counts.get(key, 0) + (elements(row) or 1)
+    order = ["ok", "bad", "run", "wait", "off"]
+    found, at, total = [], 0, sum(counts.values())
+    for (word, kind), number in sorted(
+        counts.items(), key=lambda item: (order.index(item[0][1]), item[0][0])
+    ):
+        found.append(Part(word, kind, number, 100 * at / total, 100 * number / total))
+        at += number
+    return found
+
+
+def name_of(row: JobRow) -> Markup:
+    """Its name, as much of it as has room; where that is not all, with more of it as a title."""
+    text = escape(looks.cut(row.name, looks.NAME_CHARS_MAX))
+    if len(row.name) <= looks.NAME_CHARS_MAX:
+        return text
+    return Markup('<span title="{}">{}</span>').format(looks.cut(row.name, looks.TITLE_CHARS_MAX), text)
+
+
+def starts_text(row: JobRow, start: expected.Start | None, now_s: float) -> Markup:
+    """When a waiting job will start, and be over; nothing where that cannot be told."""
+    at_s, is_limit = (start.at_s, start.is_limit) if start is not None else (None, True)
+    latest_s = row.batch.expected_start_at if row.batch is not None else None  # by time limits alone
+    if latest_s is not None and (at_s is None or (is_limit and latest_s < at_s)):
+        at_s, is_limit = latest_s, True
+    if at_s is None:
+        return Markup("")
+    text = Markup("starts {}{}").format(
+        "at the latest " if is_limit else "", looks.ticking(at_s, now_s, "until")
     )
+    if start is not None and start.over_s is not None:
+        text += Markup(", over {}").format(looks.ticking(start.over_s, now_s, "until"))
+    return Markup('<span class="until">{}</span>').format(text)
 
 
-def buttons(row: JobRow, may: Collection[str]) -> Markup:
-    """What can be done to it, of what the page may do."""
+def buttons(row: JobRow, may: Collection[str], without: Collection[str] = ()) -> Markup:
+    """What can be done to it, of what the page may do and this place offers."""
     offered = []
     if looks.is_over(row):
         if row.kind not in ("salloc", "srun"):
@@ -121,7 +217,7 @@ def buttons(row: JobRow, may: Collection[str]) -> Markup:
             f'<button form="act" name="do" value="{action} {address}"{_DANGER if action == "cancel" else ""}'
             f' aria-label="{words} job {text}">{words}</button>'
             for action, words in offered
-            if action in may
+            if action in may and action not in without
         )
     )
 
@@ -231,13 +327,23 @@ def name_in_address(name: str) -> str:
     return quote(name, safe="", errors="replace")
 
 
-FILTERS: dict[str, Any] = {"urlencode_name": name_in_address}
+def visible_text(text: str) -> Markup:
+    """A text of many lines, as it is but for what would be hidden."""
+    return escape(visible(text))
+
+
+FILTERS: dict[str, Any] = {"urlencode_name": name_in_address, "visible": visible_text}
 GLOBALS: dict[str, Any] = {
     "badge": badge,
     "buttons": buttons,
     "job_link": job_link,
+    "elements": elements,
     "facts_list": facts_list,
+    "fitting": fitting,
     "job_address": job_address,
     "meters": meters,
+    "name_of": name_of,
+    "parts_of": parts_of,
+    "starts_text": starts_text,
     "procs_bar": procs_bar,
 }

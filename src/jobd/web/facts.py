@@ -7,6 +7,7 @@ from jobd.api.client import Client
 from jobd.api.jobs import by_index, parse
 from jobd.errors import NoSuchJob, Refused
 from jobd.waits import pages
+from jobd.web.looks import is_over
 from jobd.wire import batch as b
 from jobd.wire import messages as m
 from jobd.wire.left import fits, text_of
@@ -57,6 +58,8 @@ def facts_of(client: Client, text: str, *, is_with_script: bool = True) -> Facts
         raise NoSuchJob(f"no job {text_of(wanted)} is remembered")
     row = _the_one(wanted, rows)
     if row is None:
+        if len(rows) > ELEMENTS_MAX:
+            rows.sort(key=is_over)  # of many, those that are not over
         return Facts(
             text_of(wanted), None, rows[:ELEMENTS_MAX], len(rows) > ELEMENTS_MAX, [], [], [], "", False
         )

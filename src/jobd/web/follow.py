@@ -7,11 +7,14 @@ Pages are small and have pauses between them, so that neither the server nor the
 counted and the number of the last event are written together; while nothing happens nothing wakes.
 """
 
+import contextlib
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 from jobd.client import Client as Asker
@@ -19,7 +22,7 @@ from jobd.errors import JobdError
 from jobd.stream import MISSED, EventStream
 from jobd.web.ledger import Ledger
 from jobd.web.samples import Sampler, Watched
-from jobd.web.store import Store
+from jobd.web.store import Store, Taken, alone, discard, is_damaged
 from jobd.web.usage import KEPT_S, Point
 from jobd.wire import messages as m
 from jobd.wire.rows import JobRow
@@ -27,6 +30,7 @@ from jobd.wire.rows import JobRow
 log = logging.getLogger("jobd.web")
 
 AGAIN_S = 2.0  # while there is no server
+TAKEN_S = 10.0  # while another page keeps the record
 ANSWER_S = 10.0
 QUIET_S = 0.3  # what has happened is written after so long without more
 BUSY_S = 1.0  # and after so long in any case
@@ -72,12 +76,21 @@ class Follower:
         self._server_id = ""
         self._last_seq, self._last_at = 0, 0.0
         self._is_dirty = self._is_gap = self._is_live = False
+        self._is_torn = False  # the file is damaged, as somebody has found who reads it
         self._saved_s = self._tidied_s = 0.0  # monotonic
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
 
     def start(self) -> None:
         """Follow from now on."""
         self._thread.start()
+
+    def torn(self, error: sqlite3.Error) -> None:
+        """Somebody could not read what is kept; where it is of no more use, begin anew."""
+        if is_damaged(error, self._path):
+            self._is_torn = True
+            stream = self._stream
+            if stream is not None:
+                stream.wake()
 
     def close(self) -> None:
         """Write what is known, and end."""
@@ -93,17 +106,23 @@ class Follower:
         while not self._ending.is_set():
             try:
                 status: m.Status = _ask(m.Ask())
-                store = Store(self._path)
-                try:
+                with alone(self._path), closing(Store(self._path)) as store:
                     self._follow(store, status)
-                finally:
-                    store.close()
             except (JobdError, sqlite3.Error) as error:
                 if self.trouble != str(error):
                     log.info("charts: %s", error)
                 self.trouble = str(error)
-                # Only until a server is there, or the disk has room: nobody tells of that.
-                self._ending.wait(AGAIN_S)
+                if self._is_torn or is_damaged(error, self._path):
+                    self._renew()
+                # Only until a server is there, the disk has room, or another page has ended: nobody tells of that.
+                self._ending.wait(TAKEN_S if isinstance(error, Taken) else AGAIN_S)
+
+    def _renew(self) -> None:
+        """What is kept is of no more use: it is read anew."""
+        self._is_torn = False
+        log.warning("%s is damaged or gone: the history is read anew", self._path)
+        with contextlib.suppress(OSError):
+            discard(self._path)
 
     def _follow(self, store: Store, status: m.Status) -> None:
         """All from here on; what is not committed when it fails is read again."""
@@ -126,6 +145,8 @@ class Follower:
                 if self.fill is not None:
                     pause_s = self._fill_some(store)
                 events = stream.wait(pause_s)
+                if self._is_torn:
+                    raise sqlite3.DatabaseError("the record is damaged")
                 if events:
                     self._take_all(store, events)
                 if self._is_dirty and (not events or time.monotonic() - self._saved_s > BUSY_S):
@@ -266,6 +287,8 @@ class Follower:
         return REST * (time.thread_time() - began_s)
 
     def _save(self, store: Store) -> None:
+        if not os.path.exists(self._path):
+            raise sqlite3.DatabaseError("the record is gone")
         store.begin()
         self._ledger.write()
         store.remember("last", [self._last_seq, self._last_at])

@@ -144,9 +144,9 @@ class Stream(Response):
             viewer.has_output = False
             for name, follower in channel.followers.items():
                 chunk, seen = follower.since(viewer.seen.get(name))
-                if chunk.text or chunk.is_new or chunk.trouble:
+                if chunk.text or chunk.is_new or chunk.trouble != viewer.told.get(name, ""):
                     texts.append(_event("output", {"name": name, **_told(chunk)}))
-                viewer.seen[name] = seen
+                viewer.seen[name], viewer.told[name] = seen, chunk.trouble
         return "".join(texts)
 
     @staticmethod

@@ -18,6 +18,7 @@ from jobd.wire.rows import JobRow, label
 FINAL = frozenset(state.value for state in FINAL_STATES)
 NAME_CHARS_MAX = 80  # in a list
 TEXT_CHARS_MAX = 300
+TITLE_CHARS_MAX = 160
 HUES = 8  # in which jobs are told apart
 
 # Our word, and the class of its colour, for each state.
@@ -51,8 +52,14 @@ def _escape(char: str) -> str:
 
 
 def cut(text: str, width: int = TEXT_CHARS_MAX) -> str:
-    """As much of a text as fits."""
+    """As much of a text as fits, everything invisible written as an escape."""
+    text = str(clean(text))
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def capital(text: str | Markup) -> str | Markup:
+    """The same as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 # ---- one job
@@ -168,8 +175,10 @@ def ends_at(
 
 
 def span(seconds: float | None) -> str:
-    """0:21, 1:43:21, 1-02:03:04; – for none."""
-    return "–" if seconds is None else format_elapsed(seconds)
+    """0:21, 1:43:21, 1-02:03:04; 0.2 s of what was over at once; – for none."""
+    if seconds is None:
+        return "–"
+    return f"{max(0.0, seconds):.1f} s" if seconds < 0.95 else format_elapsed(seconds)
 
 
 def about(seconds: float) -> str:
@@ -270,11 +279,11 @@ class Counts(NamedTuple):
 
 
 def counts(picture: Any) -> Counts:
-    """How many run and wait. The server counts those that wait for room; those that wait for something else stand among the rows."""
+    """How many run and wait. Who is held stands among the rows, of a long queue only the first ones."""
     status = picture.status
     rows = [row for row in picture.rows if row.state == "PENDING"]
     held = sum(map(is_held, rows))
-    waiting = max(status.waiting, len(rows) - held)
+    waiting = max(status.waiting + status.gated, len(rows)) - held
     return Counts(status.running, status.suspended, waiting, held)
 
 
@@ -326,6 +335,7 @@ def all_over_at(
 
 FILTERS: dict[str, Any] = {
     "about": about,
+    "capital": capital,
     "cut": cut,
     "iso": iso,
     "moment": moment,

@@ -1,7 +1,7 @@
 """The pages for reading: overview, one job, history. Each asks for one page of rows at most."""
 
+import asyncio
 import time
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,13 +11,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from jobd.api.client import Client
 from jobd.api.jobs import parse
 from jobd.errors import EXIT_NO_SERVER, EXIT_USAGE, JobdError, NoServer, NoSuchJob, UsageError
-from jobd.progress import Progress, progress_of
+from jobd.progress import progress_of
 from jobd.states import FINAL_STATES, JobState
 from jobd.web.actions import Notes
 from jobd.web.facts import Facts, facts_of
-from jobd.web.output import outputs_of, progress_now
+from jobd.web.output import Shown, outputs_of, outputs_unread, progress_now
 from jobd.web.site import Site
-from jobd.web.usual import Usual
+from jobd.web.usual import PATIENCE_S, Usual
 from jobd.wire import messages as m
 from jobd.wire.rows import JobRow
 
@@ -33,6 +33,7 @@ class Pages:
     def __init__(self, site: Site, notes: Notes, usual: Usual) -> None:
         self._site = site
         self._usual = usual
+        self._asking: asyncio.Future[None] | None = None  # one at a time
         self._notes = notes
 
     def _page(self, request: Request, template: str, **values: Any) -> Response:
@@ -42,7 +43,13 @@ class Pages:
     async def overview(self, request: Request) -> Response:
         """What runs, what waits and why, what has just ended."""
         picture = self._site.picture
-        progress, usual = await self._site.call(_of_running, self._usual, picture.rows)
+        if self._usual.is_lacking(picture.rows):
+            # Only for a moment: a server that hangs must not keep the page from showing what is known.
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.ensure_future(self._site.call(self._usual.ask, picture.rows))
+            await asyncio.wait({self._asking}, timeout=PATIENCE_S)
+        progress = await progress_now(picture.rows, self._site.readers)
+        usual = self._usual.of(picture.rows)
         return self._page(
             request, "overview.html", picture=picture, progress=progress, usual=usual, now_s=time.time()
         )
@@ -54,11 +61,10 @@ class Pages:
             facts: Facts = await self._site.call(facts_of, text)
         except JobdError as error:
             return self.trouble(request, error)
-        outputs = []
+        outputs: list[Shown] = []
         is_running = facts.row is not None and facts.row.state == JobState.RUNNING.value
         if facts.row is not None and self._site.config.details:
-            row = facts.row
-            outputs = await self._site.call(lambda client: outputs_of(row, self._site.config.output_bytes))
+            outputs = await self._outputs(facts.row)
         return self._page(
             request,
             "job.html",
@@ -120,11 +126,17 @@ class Pages:
         row: JobRow | None = facts.row
         if row is None:
             return PlainTextResponse("an array has no output of its own\n", 404)
-        found = await self._site.call(lambda client: outputs_of(row, self._site.config.output_bytes))
-        for one in found:
+        for one in await self._outputs(row):
             if one.name == request.path_params["name"]:
                 return PlainTextResponse(one.text if not one.trouble else f"{one.trouble}\n")
         return PlainTextResponse("it has no such output\n", 404)
+
+    async def _outputs(self, row: JobRow) -> list[Shown]:
+        readers, bytes_max = self._site.readers, self._site.config.output_bytes
+        try:
+            return await readers.call(lambda: outputs_of(row, bytes_max, readers)) if row.started_at else []
+        except TimeoutError:
+            return outputs_unread(row)
 
     def trouble(self, request: Request, error: JobdError) -> Response:
         """What could not be done, in its own words."""
@@ -137,6 +149,8 @@ class Pages:
 
     async def not_found(self, request: Request, error: Exception) -> Response:
         """There is no such page."""
+        if request.scope.get("jobd.session") is None:
+            return PlainTextResponse("there is no such page\n", 404)  # nothing of anybody's jobs
         return self._site.render(
             request, "error.html", status_code=404, title="Not there", text="There is no such page."
         )
@@ -150,13 +164,6 @@ class Pages:
             title="A mistake in the page",
             text=type(error).__name__,
         )
-
-
-def _of_running(
-    client: Client, usual: Usual, rows: tuple[JobRow, ...]
-) -> tuple[Mapping[int, Progress], dict[int, float]]:
-    usual.ask(client, rows)
-    return progress_now(rows), usual.of(rows)
 
 
 def _finished(

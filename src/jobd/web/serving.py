@@ -22,19 +22,33 @@ HEAD_BYTES_MAX = 16 << 10
 KEEP_ALIVE_S = 30
 LEAVE_S = 5  # that pages under way have when we end
 CONNECTIONS_BESIDE = 200  # besides the live ones
+CONNECTIONS_SPARE = 50  # of these, that are kept free of who says nothing
 
 
 class Protocol(H11Protocol):
-    """A connection that must say soon what it wants."""
+    """A connection that must say soon what it wants, and the sooner the more others there are."""
 
     def connection_made(self, transport: Any) -> None:
         """A browser has connected."""
         super().connection_made(transport)
+        self._since_s = self.loop.time()
         self._head = self.loop.call_later(HEAD_S, self._too_slow)
+        # Before there are so many that nobody more is answered, those go that have said nothing for longest.
+        if len(self.connections) > (self.limit_concurrency or 0) - CONNECTIONS_SPARE:
+            others = [one for one in self.connections if isinstance(one, Protocol) and one is not self]
+            idle = [one for one in others if one.is_idle and not one.transport.is_closing()]
+            if idle:
+                min(idle, key=lambda one: one._since_s).transport.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that it has asked for is under way."""
+        return self.cycle is None or self.cycle.response_complete
 
     def on_response_complete(self) -> None:
         """A page is sent; the next request must come within the time that a connection is kept, and soon be whole."""
         super().on_response_complete()
+        self._since_s = self.loop.time()
         self._head.cancel()
         self._head = self.loop.call_later(KEEP_ALIVE_S + HEAD_S, self._too_slow)
 
@@ -44,7 +58,7 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _too_slow(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        if self.is_idle:
             self.transport.close()
 
 
@@ -94,6 +108,9 @@ def serve(config: Config, token: str, listener: socket.socket, on_ready: Callabl
     logging.basicConfig(level=logging.WARNING, format="jobctl web: %(message)s")
     if config.debug:
         logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+    else:
+        # Who sends nonsense must not fill the log with it.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").addFilter(_WithoutToken())
     site = Site(config, token)
     server = Server(

@@ -27,12 +27,12 @@ from starlette.responses import HTMLResponse, Response
 import jobd
 from jobd.api.board import Board, Picture
 from jobd.api.client import Client
-from jobd.web import drawn, looks
+from jobd.web import drawn, expected, looks, reasons
 from jobd.web.config import Config
 from jobd.web.reading import Readers
 from jobd.wire import messages as m
 
-THREADS_MAX = 4  # that ask the server
+THREADS_MAX = 8  # that ask the server
 ANSWER_S = 5.0  # a server that takes longer counts as away
 EVENTS_MAX = 1000  # that a listener may leave lying; then it is told that it missed some
 
@@ -244,6 +244,7 @@ def _environment(version: str) -> Environment:
     env.filters.update(looks.FILTERS)
     env.filters.update(drawn.FILTERS)
     env.globals.update(looks.GLOBALS)
+    env.globals.update(reasons.GLOBALS, starts=expected.starts, all_over_s=expected.all_over_s)
     env.globals.update(drawn.GLOBALS, version=version, release=jobd.__version__)
     for name in env.list_templates():
         env.get_template(name)  # read and compiled now, so that the first page does not wait for it

@@ -5,6 +5,7 @@ once. Others read through connections of their own.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import sqlite3
@@ -83,6 +84,55 @@ def folder() -> str:
     return os.path.join(paths.state_dir(), "web")
 
 
+def is_damaged(error: Exception, path: str) -> bool:
+    """Whether an error says that the file can be of no more use: torn, or removed. A full disk, or a lock, says nothing of the kind."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or not os.path.exists(path):
+        return isinstance(error, sqlite3.Error) and not os.path.exists(path)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such table" in str(error)
+
+
+def discard(path: str) -> None:
+    """Remove the file: all but which processors jobs had is had again from the history.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    for end in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + end)
+
+
+class Taken(JobdError):
+    """Another page keeps the file."""
+
+
+@contextlib.contextmanager
+def alone(path: str) -> Iterator[None]:
+    """While this lasts nobody else keeps the file: two that count would each write over what the other has counted.
+
+    Raises:
+        Taken: somebody does.
+        JobdError: nobody can.
+    """
+    try:
+        paths.make_private(os.path.dirname(path))
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise JobdError(f"{path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Taken("another page of yours runs and keeps this record: look there") from None
+    finally:
+        os.close(descriptor)
+
+
+class _OtherVersion(sqlite3.DatabaseError):
+    """The file is of another release."""
+
+
 class Store:
     """The file, for the thread that writes it."""
 
@@ -97,10 +147,11 @@ class Store:
             paths.make_private(os.path.dirname(path))
             try:
                 self._open()
-            except sqlite3.DatabaseError:
-                for end in ("", "-wal", "-shm"):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(path + end)
+            except sqlite3.DatabaseError as error:
+                # Not for a full disk or a lock, which pass: which processors jobs had is known here alone.
+                if not isinstance(error, _OtherVersion) and not is_damaged(error, path):
+                    raise
+                discard(path)
                 self._open()
         except (OSError, sqlite3.Error) as error:
             raise JobdError(f"{path}: {error}") from error
@@ -114,7 +165,7 @@ class Store:
             if version != VERSION:
                 tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
                 if tables:
-                    raise sqlite3.DatabaseError(f"version {version}")
+                    raise _OtherVersion(f"version {version}")
                 db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
             db.execute("SELECT count(*) FROM meta").fetchone()
         except sqlite3.Error:

@@ -122,6 +122,7 @@ class Status(NamedTuple):
     cpus: list[int]
     last_seq: int
     cancelled: list[int] = []  # by SetLimits: waiting jobs that no longer fit
+    gated: int = 0  # jobs that wait for something else than room, and so are not among `waiting`: held, for a job, for a time
 
 
 class ListJobs(NamedTuple):

@@ -5,6 +5,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const UNITS = ["bytes", "kB", "MB", "GB", "TB", "PB"];
   const POWERS = Array.from({ length: 50 }, (nothing, index) => 2 ** index); // sizes are told in these
+  const COUNTS = [0.25, 0.5, ...Array.from({ length: 30 }, (nothing, index) => 2 ** index)]; // and processors in these
   const DAYS = { month: "short", day: "numeric" };
   const reload = []; // of each chart on this page
 
@@ -78,8 +79,8 @@
   function axes(format) {
     const common = { stroke: () => colour("text"), grid: { stroke: () => colour("grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     return [
-      { ...common, space: 64, values: (u, splits, axis, space, step) => splits.map(tick(step)) },
-      { ...common, size: 62, incrs: format === size ? POWERS : undefined, values: (u, splits) => splits.map(format) },
+      { ...common, size: 26, gap: 6, space: 64, values: (u, splits, axis, space, step) => splits.map(tick(step)) },
+      { ...common, size: 62, incrs: format === size ? POWERS : COUNTS, values: (u, splits) => splits.map(format) },
     ];
   }
 
@@ -93,7 +94,11 @@
     box.setAttribute("aria-label", `${label}. Left and right arrow keys read the values.`);
     place.replaceChildren(box, readout);
     const width = () => Math.max(120, box.clientWidth);
-    const height = () => (width() < 500 ? 160 : 200);
+    const height = () => (width() < 500 ? 130 : 170);
+    // Nobody points at anything: the newest values.
+    const newest = (u) => {
+      if ((u.cursor.idx === null || u.cursor.idx === undefined) && u.data[0].length) u.setLegend({ idx: u.data[0].length - 1 }, false);
+    };
     const chart = new uPlot(
       {
         width: width(),
@@ -101,6 +106,7 @@
         scales: { x: { time: true }, y: { range: (u, low, high) => [0, (high || 1) * 1.06] } },
         axes: axes(format),
         legend: { show: true, live: true },
+        hooks: { setCursor: [newest], setData: [newest] },
         cursor: { y: false, drag: { x: true, y: false } },
         series: [
           { label: "at", value: (u, at) => (at === null ? "" : moment(at)) },
@@ -174,7 +180,7 @@
       told.textContent = found.trouble || `reading the history: ${Math.round((found.filling || 0) * 100)} %`;
       const means = found.means;
       place.querySelector("[data-part=means]").textContent =
-        `on average ${procs(means.busy)} of ${found.procs ?? "?"} processors in use, ${procs(means.cpu)} really used` +
+        `On average ${procs(means.busy)} of ${found.procs ?? "?"} processors in use, ${procs(means.cpu)} really used` +
         (means.share ? ` (${Math.round(means.share * 100)} % of what was asked for)` : "") + `; ${means.jobs} jobs ended`;
     });
   }
