@@ -1,6 +1,7 @@
 """submit: queue a Salloc, or an Srun outside of jobs: what its caller runs itself when it has its procs."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jobd.core import reports
@@ -77,6 +78,12 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
     return grant
 
 
+@lru_cache(maxsize=4096)
+def _shared(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The same labels for all who have them: most jobs have the usual ones."""
+    return labels
+
+
 def _check(request: Submit) -> None:
     is_plain = request.token.isascii() and request.token.isalnum()  # a note is ASCII, and split at blanks
     if not is_plain or len(request.token) > TOKEN_CHARS_MAX:
@@ -122,5 +129,5 @@ def _spec(server: "Server", request: Submit, identity: Identity, parent_id: int 
         identity.pid,
         identity.start_ticks,
         resources_of(request.memory_bytes, request.gpus, request.counted, request.is_exclusive),
-        labels=labels_of(request.labels, server.config, server.facts.user, request.counted),
+        labels=_shared(labels_of(request.labels, server.config, server.facts.user, request.counted)),
     )
