@@ -48,15 +48,18 @@ class Post:
         """Listen; may be said again after `stop`."""
         self.controller = Controller(self, hostname="127.0.0.1", port=self.port, **self._options)
         self.controller.start()
+        self._is_open = True
 
     def stop(self) -> None:
         """Listen no more; connections end."""
         self.controller.stop()
+        self._is_open = False
 
     def __exit__(self, *error: object) -> None:
         if self.held is not None:
             self.held.set()
-        self.controller.stop(no_assert=True)
+        if self._is_open:
+            self.controller.stop(no_assert=True)
 
     def wait(self, is_so: Callable[["Post"], object]) -> None:
         """Until it is so; looked at after each letter."""

@@ -189,45 +189,80 @@ def test_a_damaged_memory_is_put_aside_and_what_ended_meanwhile_is_told(
     assert len(set(post.ids)) == 2
 
 
+class InHere:
+    """jobd-notify in our own process, so that its disk can be made full; a context manager."""
+
+    def __init__(self, post: Post) -> None:
+        mail = {"from": "jobd@example.org", "to": "me@example.org"}
+        url = f"smtp://127.0.0.1:{post.port}?security=none"
+        config = configuration.from_table({"notify": [url], "mail": mail, "retry": "1s"})
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self.store = Store()
+        self._senders = Senders(config, self.store, self._log)
+        self.follower = Follower(config, self.store, self._senders, self._log)
+        self.thread = threading.Thread(target=self.follower.run)
+
+    def _log(self, text: str) -> None:
+        with self._changed:
+            self.lines.append(text)
+            self._changed.notify_all()
+
+    def until_logged(self, words: str, count: int = 1) -> None:
+        """Wait for so many lines with these words."""
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: sum(words in line for line in self.lines) >= count, PATIENCE_S
+            ), self.lines[:20]
+
+    def fill_disk(self, is_full: bool = True) -> None:
+        """Whatever is written fails from now on."""
+        with self.store._lock:
+            self.store._db.execute(f"PRAGMA query_only={is_full:d}")
+
+    def start(self) -> None:
+        """Begin to follow and to send."""
+        self._senders.start()
+        self.thread.start()
+
+    def __enter__(self) -> "InHere":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.follower.end()
+        self.thread.join(PATIENCE_S)
+        self._senders.end(PATIENCE_S)
+        self.store.close()
+        assert not self.thread.is_alive()
+
+
 def test_a_disk_that_is_full_at_its_start_ends_nothing(client: jobd.Client, post: Post) -> None:
-    mail = {"from": "jobd@example.org", "to": "me@example.org"}
-    url = f"smtp://127.0.0.1:{post.port}?security=none"
-    config = configuration.from_table({"notify": [url], "mail": mail})
-    store, lines, changed = Store(), list[str](), threading.Condition()
-
-    def log(text: str) -> None:
-        with changed:
-            lines.append(text)
-            changed.notify_all()
-
-    senders = Senders(config, store, log)
-    follower = Follower(config, store, senders, log)
-    status = client.status()
-    store.take((), senders.letters_of, Position(status.server_id, status.last_seq, time.time()))
-    # As a full disk: whatever is written fails.
-    store._db.execute("PRAGMA query_only=1")
-    thread = threading.Thread(target=follower.run)
-    senders.start()
-    thread.start()
-    try:
+    with InHere(post) as here:
+        status = client.status()
+        here.store.take((), lambda notice: (), Position(status.server_id, status.last_seq, time.time()))
+        here.fill_disk()
+        here.start()
         job = client.submit("true", labels=LABELS)
-        with (
-            changed
-        ):  # at the look at what lives, of which nothing can be forgotten; then at the end of the job
-            assert changed.wait_for(lambda: sum("cannot write" in line for line in lines) >= 3, PATIENCE_S), (
-                lines
-            )
-        with store._lock:
-            store._db.execute("PRAGMA query_only=0")
-        try:
-            post.wait_count(1)
-        except AssertionError:
-            print("LINES", lines, store.transports(), store.position(), thread.is_alive())
-            raise
+        # At the look at what lives, of which nothing can be forgotten, and at the end of the job.
+        here.until_logged("cannot write", 3)
+        here.fill_disk(False)
+        post.wait_count(1)
         assert jobs_told(post) == [job.id]
-    finally:
-        follower.end()
-        thread.join(PATIENCE_S)
-        senders.end(PATIENCE_S)
-        store.close()
-    assert not thread.is_alive()
+        assert len(here.lines) < 20, here.lines[:20]  # each tries again after a pause
+
+
+def test_stopped_while_the_disk_was_full_it_forgets_nothing(client: jobd.Client, post: Post) -> None:
+    with InHere(post) as here:
+        here.start()
+        here.until_logged("follows the events")
+        here.fill_disk()
+        job = client.submit("true", labels=LABELS)
+        here.until_logged("notify.sqlite: attempt to write a readonly database; tried again in 1 s")
+        with here.store._lock:  # there is room again in the moment of its end
+            here.follower.end()
+            here.fill_disk(False)
+    assert not post.letters
+    with InHere(post) as here:
+        here.start()
+        post.wait_count(1)
+    assert jobs_told(post) == [job.id]

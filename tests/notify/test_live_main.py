@@ -14,8 +14,26 @@ def test_check_says_where_notices_go(house: House, desk: Desk, post: Post) -> No
         f"notices go to: mail by 127.0.0.1:{post.port} (no encryption)\n"
         "mail for jobs without --mail-user: me@example.org\n"
         "jobs named x* without --mail-type that ran for 600 s or more: FAIL\n"
+        "jobd-notify does not run\n"
     )
     assert post.connections == 0
+
+
+def test_check_says_what_waits(house: House, desk: Desk, post: Post) -> None:
+    house.server(2)
+    post.stop()
+    desk.mail_to(post)
+    process = desk.start()
+    for _ in range(3):
+        house.ok("Sbatch", "--mail-type=END", "--wrap", "true")
+    house.until(lambda: len(desk.outbox()) == 3)
+    said = house.ok("jobctl", "notify", "--check")
+    assert (
+        f"\njobd-notify runs (pid {process.pid})\nwaiting to be sent by mail: 3, the oldest since 20" in said
+    )
+    desk.stop()
+    said = house.ok("jobctl", "notify", "--check")
+    assert "\njobd-notify does not run\nwaiting to be sent by mail: 3, the oldest since 20" in said
 
 
 def test_check_says_what_is_wrong(house: House, desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """What is told of which job, by a real server to a real mail server."""
 
 import os
+import signal
 
 import jobd
 from live.conftest import House
@@ -80,7 +81,7 @@ def test_an_array_is_told_as_one_and_each_element_with_array_tasks(
         str(over["Subject"])
         == f"jobd Array Summary Job_id={array.id}_* ({array.id}) Name=sweep Failed, Mixed, ExitCode [0-1]"
     )
-    assert "3 COMPLETED, 1 FAILED" in body_of(over) and "3 (FAILED, 1)" in body_of(over)
+    assert "3 COMPLETED, 1 FAILED" in body_of(over) and "\nCode 1:       3\n" in body_of(over)
     assert "    element 3\n" in body_of(over)
     each = client.submit("true", array="1,5", name="each", labels=mailed("END,ARRAY_TASKS"))
     letters = post.wait_count(4)[2:]
@@ -210,6 +211,36 @@ def test_jobs_in_the_foreground_are_told_of_too(house: House, desk: Desk, post: 
     assert done.returncode == 2 and "--mail-type: no 'ENDE'" in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_salloc_is_told_too(house: House, desk: Desk, post: Post) -> None:
+    house.server(2)
+    desk.mail_to(post)
+    desk.start()
+    done = house.run(
+        "Salloc", "-n1", "--mail-type=BEGIN,FAIL", "--mail-user=x@example.org", "sh", "-c", "exit 3"
+    )
+    assert done.returncode == 3
+    began, failed = post.wait_count(2)
+    assert str(began["Subject"]).endswith(" Name=sh Began, Queued time 00:00:00")
+    assert str(failed["Subject"]).endswith(" Name=sh Failed, Run time 00:00:00, FAILED, ExitCode 3")
+    assert post.receivers == ["x@example.org"] * 2
+    assert "\nSubmitted as: Salloc -n1 --mail-type=BEGIN,FAIL " in body_of(failed)
+
+
+def test_stopped_for_a_while_it_tells_all_when_it_goes_on(
+    client: jobd.Client, desk: Desk, post: Post
+) -> None:
+    desk.mail_to(post)
+    process = desk.start()
+    process.send_signal(signal.SIGSTOP)
+    jobs = client.submit_many(["true"] * 1500, labels=mailed("END"), hold=True)
+    client.cancel(jobs)
+    client.wait(jobs)
+    process.send_signal(signal.SIGCONT)
+    post.wait_count(len(jobs))
+    desk.house.until(lambda: not desk.outbox())
+    assert len(set(post.ids)) == len(post.ids) == len(jobs)
+
+
 def test_hostile_names_and_output_stay_what_they_are(client: jobd.Client, desk: Desk, post: Post) -> None:
     desk.mail_to(post)
     desk.start()
@@ -315,7 +346,7 @@ def test_requeues_and_dependencies_that_were_missed_are_made_up_for(
         first = client.submit("exit 1")
         stuck = client.submit("true", dependency=f"afterok:{first.id}", labels=mailed("INVALID_DEPEND"))
         client.wait([first])
-        long = client.submit("sleep 1000", time=4, labels=mailed("TIME_LIMIT_50"))
+        long = client.submit("sleep 1000", time=30, labels=mailed("TIME_LIMIT_50"))
         house.until_state(long.id, "RUNNING")
         many = client.submit_many(["true"] * 2500, hold=True)
         for priority in range(1, 6):

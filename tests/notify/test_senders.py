@@ -416,6 +416,24 @@ def test_what_waits_is_tried_at_once_after_a_start_and_when_the_clock_was_set_ba
     post.wait_count(2)
 
 
+def test_what_was_taken_while_the_disk_was_full_is_not_sent_again(office: Office, post: Post) -> None:
+    post.answers["DATA"].append("451 later")
+    office.start(office.config(f"smtp://localhost:{post.port}?security=none"))
+    office.tell("a@example.org")
+    office.until_logged("451 later")
+    post.held = threading.Event()
+    assert post.is_holding.wait(PATIENCE_S)
+    with office.store._lock:
+        office.put("b@example.org")  # is due before the other
+        office.store._db.execute("PRAGMA query_only=1")
+    post.held.set()
+    office.until_logged("cannot write")
+    with office.store._lock:
+        office.store._db.execute("PRAGMA query_only=0")
+    office.until_empty()
+    assert sorted(post.receivers) == ["a@example.org", "b@example.org"]
+
+
 def test_what_has_waited_for_long_gets_its_chance_after_a_start(office: Office) -> None:
     with Silent(b"421 not yet\r\n", is_closing=True) as wall:
         office.put("a@example.org", at=time.time() - 10 * 86400)
@@ -618,6 +636,37 @@ def test_a_service_is_sent_no_more_than_it_takes(office: Office) -> None:
     shown = one["message"].split("\n")
     assert shown[:2] == ["Job 1 is done.", "…"] and shown[-1] == "line 4999"
     assert 32_000 < len(one["message"]) <= 32_768
+
+
+def test_many_notices_are_one_message_of_a_chat_and_each_a_mail(office: Office, post: Post) -> None:
+    with Chat() as chat:
+        mail = f"smtp://localhost:{post.port}?security=none"
+        config = office.config(mail, f"json://127.0.0.1:{chat.port}")
+        office.senders = Senders(config, office.store, office.log)
+        for number in range(250):
+            office.tell("a@example.org", kind="FAIL" if number == 70 else "END")
+        office.senders.start()
+        post.wait_count(250)
+        office.until_empty()
+    assert len(chat.taken) == 3
+    assert [one["title"] for one in chat.taken] == [
+        "jobd: 100 notices, 1 of them of failures",
+        "jobd: 100 notices",
+        "jobd: 50 notices",
+    ]
+    assert [one["type"] for one in chat.taken] == ["failure", "success", "success"]
+    lines = [line for one in chat.taken for line in one["message"].strip().split("\n")]
+    assert lines[0] == "Job_id=71 Name=x Ended, COMPLETED" and len(set(lines)) == 250
+
+
+def test_few_notices_are_messages_of_their_own(office: Office) -> None:
+    with Chat() as chat:
+        office.senders = Senders(office.config(f"json://127.0.0.1:{chat.port}"), office.store, office.log)
+        for _ in range(4):
+            office.tell()
+        office.senders.start()
+        office.until_empty()
+    assert len(chat.taken) == 4
 
 
 @pytest.mark.parametrize("room", [5, 20, 40, 100, 10_000])

@@ -163,6 +163,7 @@ def test_no_name_and_no_text_can_make_a_header(name: str, body: str) -> None:
             "Subject",
             "Date",
             "Message-ID",
+            "References",
             "Auto-Submitted",
             "Content-Type",
             "Content-Transfer-Encoding",
@@ -195,6 +196,20 @@ def test_the_number_of_a_mail_is_of_what_it_tells_and_to_whom() -> None:
         )
         == 3
     )
+
+
+def test_the_mails_of_one_job_stand_together() -> None:
+    def reference(key: str) -> str:
+        made = message.mail_of(
+            key=key, receiver="a@b.org", sender="jobd@host", subject="x", body="x\n", at_s=0.0
+        )
+        assert made["References"] != made["Message-ID"]
+        return str(made["References"])
+
+    of_one = [
+        reference(f"token/3/{number}/{kind}/5") for number, kind in ((8, "BEGIN"), (8, "END"), ("8_*", "END"))
+    ]
+    assert len(set(of_one)) == 1 and reference("token/4/9/END/5") not in of_one
 
 
 @pytest.mark.parametrize("text", ["a@b.org", "me", "first.last+tag@sub.example.org", "x@y"])

@@ -129,11 +129,12 @@ class Follower:
                     assert position is not None  # or there were no events
                     part = events[begin : begin + BATCH_MAX]
                     notices = self._until_answered(self._teller.notices_of, part)
-                    position = Position(position.server_id, part[-1].seq, part[-1].at)
+                    new = Position(position.server_id, part[-1].seq, part[-1].at)
                     # Where there was nothing to tell there is nothing to be told twice: the disk is spared.
-                    if notices or written is None or position.seq - written.seq >= UNWRITTEN_MAX:
-                        self._put(notices, position)
-                        written = position
+                    if notices or written is None or new.seq - written.seq >= UNWRITTEN_MAX:
+                        self._put(notices, new)
+                        written = new
+                    position = new  # not before it is told: this is what is written at the end
                 self._put(self._teller.safely("a time limit", self._teller.due(time.time())), None)
         finally:
             if position is not None and position != written:
@@ -229,21 +230,20 @@ class Follower:
         Where there is no server now, it is done when it is back.
         """
         try:
-            living = self._running() if since_s is None else self._all()
+            self._teller.timers.clear()
+            with self._gathering() as tell:
+                for row in self._living_rows(is_waiting_too=since_s is not None):
+                    wish = kinds.wish_of(row, self._config.rules)
+                    self._teller.timers.see(row, wish)
+                    if wish is not None and since_s is not None:
+                        what = f"job {row.job_id}"
+                        tell(self._teller.safely(what, self._teller.of_missed(row, wish, since_s)))
             self._clean()
         except NoServer:
             if since_s is not None:
                 raise
             return
         self._must_look = False
-        self._teller.timers.clear()
-        with self._gathering() as tell:
-            for row in living:
-                wish = kinds.wish_of(row, self._config.rules)
-                self._teller.timers.see(row, wish)
-                if wish is not None and since_s is not None:
-                    what = f"job {row.job_id}"
-                    tell(self._teller.safely(what, self._teller.of_missed(row, wish, since_s)))
 
     def _clean(self) -> None:
         try:
@@ -253,18 +253,12 @@ class Follower:
         except JobdError as error:
             self._log(f"{error}")  # what could not be forgotten does no harm
 
-    def _all(self) -> list[JobRow]:
-        """The jobs that live."""
-        return list(pages(self._client.connection.request, m.ListJobs()))
-
-    def _running(self) -> list[JobRow]:
-        """The jobs that have begun and are not over: a list begins with them."""
-        found = []
+    def _living_rows(self, *, is_waiting_too: bool) -> Iterator[JobRow]:
+        """The jobs that have begun and are not over, with which a list begins, and perhaps those that wait."""
         for row in pages(self._client.connection.request, m.ListJobs()):
-            if row.state == JobState.PENDING.value:
+            if row.state == JobState.PENDING.value and not is_waiting_too:
                 break
-            found.append(row)
-        return found
+            yield row
 
     def _living(self, job_ids: Sequence[int]) -> set[int]:
         """Those of these jobs and arrays that live."""

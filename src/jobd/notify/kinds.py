@@ -19,6 +19,7 @@ SHARES = {
     "TIME_LIMIT_50": 0.5,
 }  # of the time limit, the largest first
 
+BAD = frozenset({FAIL, TIME_LIMIT, INVALID_DEPEND})
 CANCELLED = "CANCELLED"  # no word of --mail-type: an END of what somebody has cancelled
 
 # STAGE_OUT is of burst buffers, which there are none of: accepted, and never told.

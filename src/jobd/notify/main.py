@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jobd import __version__
+from jobd.cli.main import Parser
 from jobd.errors import ConfigError, JobdError, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ PATIENCE_S = 20.0  # at the end, for the letter that is under way
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="jobctl notify",
         description="Send mail and other notices about jobs, as they ask for it with --mail-type and --mail-user, and as notify.toml says. "
         "Without an option it runs until it is ended; jobd-notify.service has it run always.",
@@ -75,7 +76,7 @@ def log(text: str) -> None:
 
 
 def _check(config: "Config") -> int:
-    from jobd.notify import senders
+    from jobd.notify import senders, store, words
     from jobd.notify.config import SMTP
 
     is_there = os.path.exists(config.path)
@@ -95,6 +96,11 @@ def _check(config: "Config") -> int:
         names = f" named {', '.join(rule.names)}" if rule.names else ""
         ran = f" that ran for {rule.min_run_s:.0f} s or more" if rule.min_run_s else ""
         print(f"jobs{names} without --mail-type{ran}: {', '.join(sorted(rule.kinds)) or 'nothing'}")
+    pid = store.running_pid()
+    print("jobd-notify does not run" if pid is None else f"jobd-notify runs (pid {pid})")
+    for waits in store.waiting():
+        kind = waits.transport.partition(":")[0]
+        print(f"waiting to be sent by {kind}: {waits.count}, the oldest since {words.time_text(waits.since)}")
     if not found:
         raise ConfigError(
             f"no way out: there is no local sendmail, and {config.path} has no notify = […] (docs/notify.md)"

@@ -91,6 +91,8 @@ def mail_of(*, key: str, receiver: str, sender: str, subject: str, body: str, at
     mail["Subject"] = one_line(subject)
     mail["Date"] = format_datetime(localtime_of(at_s))
     mail["Message-ID"] = message_id(key, receiver, sender)
+    # By this those of one job, and of all elements of an array, stand together where mail is read.
+    mail["References"] = message_id(key.rsplit("/", 3)[0], receiver, sender)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: whoever is away answers a person only
     mail.set_content(body.encode("utf-8", "replace").decode(), charset="utf-8")
     if mail["Subject"].isascii():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from jobd.errors import ConfigError, UsageError
 from jobd.notify import message
 from jobd.notify.config import SMTP, Config
+from jobd.notify.kinds import BAD
 from jobd.notify.sendmail import Sendmail
 from jobd.notify.services import Service
 from jobd.notify.smtp import NAME, Smtp
@@ -19,8 +20,10 @@ from jobd.notify.transport import Never, NotNow, Transport, Trouble, Unwelcome
 
 PAUSE_MAX_S = 1800.0  # between two tries of a letter, and of a way out that does not want us
 REST_MAX_S = 300.0  # between two tries of a way out that does not work: so late is noticed that it does again
+DISK_MAX_S = 30.0  # the same for a disk that is full
 PROMPT_S = 60.0  # since its last try, when something new makes it try again
 DEAD_TRIES = 3  # failures in a row after which all letters have waited for the way out, and none for itself
+BUNDLE_MIN = 5  # letters that wait for a chat are sent as one from so many on
 YOUNG_MAX_S = (
     3600.0  # for so long after its start nothing is given up: what waits may have been written long ago
 )
@@ -68,6 +71,24 @@ def receivers_of(config: Config, to: Sequence[str], log: Log) -> list[str]:
     return good
 
 
+def bundle_of(letters: Sequence[Letter]) -> Letter:
+    """Letters as one, of a line for each."""
+    first = letters[0]
+    if len(letters) == 1:
+        return first
+    bad = [letter for letter in letters if letter.kind in BAD]
+    subject = (
+        f"jobd: {len(letters)} notices, {len(bad)} of them of failures"
+        if bad
+        else f"jobd: {len(letters)} notices"
+    )
+    # What has failed first: the rest may be cut off.
+    lines = [
+        one.subject.removeprefix("jobd ") for one in sorted(letters, key=lambda one: one.kind not in BAD)
+    ]
+    return first._replace(subject=subject, body="\n".join(lines) + "\n", kind=(bad or letters)[0].kind)
+
+
 class Sender(threading.Thread):
     """What is on its way out through one transport."""
 
@@ -87,9 +108,9 @@ class Sender(threading.Thread):
         self._refused: set[str] = set()  # receivers who take nothing now
         self._began_at = time.monotonic()
         self.give_up: Callable[[], None] = lambda: None
-        self._taken: int | None = (
-            None  # the letter that was taken last: while the disk is full it cannot leave the outbox
-        )
+        self._taken: set[int] = (
+            set()
+        )  # letters that were taken: while the disk is full they cannot leave the outbox
 
     def tell(self) -> None:
         """There are new letters."""
@@ -131,7 +152,8 @@ class Sender(threading.Thread):
                 break
             except Exception as error:  # the disk may be full: nothing may end this thread
                 self._log(f"{self.transport.text}: {type(error).__name__}: {error}")
-                retry_at = time.monotonic() + self._failed(REST_MAX_S)
+                with self._condition:
+                    self._condition.wait_for(lambda: self._is_ending, self._failed(DISK_MAX_S))
             with self._condition:
                 if self._is_ending:
                     break
@@ -162,9 +184,10 @@ class Sender(threading.Thread):
 
     def _send(self, letter: Letter) -> float:
         """Send one; seconds for which the transport is to rest now."""
+        letters = self._with_others(letter)
         try:
-            if letter.number != self._taken:
-                self.transport.send(letter)
+            if letter.number not in self._taken:
+                self.transport.send(bundle_of(letters))
         except Never as error:
             self._log(f"{_name(letter)} is dropped: {error}")
             self._store.sent(letter)
@@ -189,8 +212,10 @@ class Sender(threading.Thread):
             if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th …
                 self._log(f"{self.transport.text}: {error}; tried again in {pause:.0f} s")
             return pause
-        self._taken = letter.number
-        self._store.sent(letter)
+        numbers = {one.number for one in letters}
+        self._taken |= numbers
+        self._store.sent(*letters)
+        self._taken -= numbers
         if self._failures:
             self._log(f"{self.transport.text} works again")
         if self._failures >= DEAD_TRIES:
@@ -200,6 +225,14 @@ class Sender(threading.Thread):
         self._refused.discard(letter.receiver)
         self._failures, self._is_unwelcome = 0, False
         return 0.0
+
+    def _with_others(self, letter: Letter) -> list[Letter]:
+        """What is to be sent together with it, first of all itself."""
+        if self.transport.bundle_max == 1 or letter.number in self._taken:
+            return [letter]
+        due = self._store.due_letters(self.transport.name, self.transport.bundle_max)
+        others = [one for one in due if one.number != letter.number and one.number not in self._taken]
+        return [letter, *others] if len(others) + 1 >= BUNDLE_MIN else [letter]
 
     def _later(self, letter: Letter, is_of_receiver: bool) -> None:
         """Not now: this letter, or all to its receiver."""

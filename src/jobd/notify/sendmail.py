@@ -29,6 +29,7 @@ class Sendmail:
     """The local mail program."""
 
     name = NAME
+    bundle_max = 1  # filters look at the subject of each
 
     def __init__(self, config: Config, server: MailServer) -> None:
         """Nothing is started yet."""

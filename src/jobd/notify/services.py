@@ -16,9 +16,7 @@ from jobd.notify.store import Letter
 from jobd.notify.transport import Trouble
 
 _KINDS = {
-    kinds.FAIL: "failure",
-    kinds.TIME_LIMIT: "failure",
-    kinds.INVALID_DEPEND: "failure",
+    **dict.fromkeys(kinds.BAD, "failure"),
     kinds.END: "success",
     kinds.REQUEUE: "warning",
     **dict.fromkeys(kinds.SHARES, "warning"),
@@ -29,6 +27,8 @@ TEXT_ROOM = 64  # what a plugin may put around a text
 
 class Service:
     """One URL of apprise."""
+
+    bundle_max = 100  # a phone that rings for each of a thousand jobs is switched off; and apprise takes seconds for each
 
     def __init__(self, url: str) -> None:
         """
@@ -49,7 +49,7 @@ class Service:
         self._plugin: Any = factory.instantiate(url, suppress_exceptions=True)
         if self._plugin is None:
             why = self._heard.take().replace(url, f"{scheme}://…")
-            raise ConfigError(f"{scheme}://…: {why or 'no service that apprise knows'}")
+            raise ConfigError(f"{scheme}://…: {_lacks(scheme) or why or 'no service that apprise knows'}")
         self.name = f"{scheme}:{hashlib.sha256(url.encode()).hexdigest()[:16]}"
         self.text = str(self._plugin.url(privacy=True)).partition("?")[0]
 
@@ -99,6 +99,23 @@ def shortened(text: str, chars_max: int) -> str:
         room -= len(line) + 1
         last.append(line)
     return "\n".join([first, "…", *reversed(last)])[:chars_max]
+
+
+def _lacks(scheme: str) -> str:
+    """What has to be installed for a service that apprise knows and cannot do here."""
+    from apprise.manager_plugins import NotificationManager
+
+    manager: Any = NotificationManager
+
+    try:
+        plugin = manager()[scheme.lower()]
+    except KeyError:
+        return ""
+    if plugin.enabled:
+        return ""
+    needs = plugin.requirements.get("packages_required") or plugin.requirements.get("details") or ""
+    names = needs if isinstance(needs, str) else ", ".join(needs) if isinstance(needs, list) else str(needs)
+    return f"apprise cannot do this here: {one_line(names)}" if names else ""
 
 
 class _Heard(logging.Handler):

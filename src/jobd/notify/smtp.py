@@ -38,6 +38,7 @@ class Smtp:
     """A mail server."""
 
     name = NAME
+    bundle_max = 1  # filters look at the subject of each
 
     def __init__(self, config: Config, server: MailServer) -> None:
         """Nothing is connected yet."""

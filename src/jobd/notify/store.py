@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import quote
 
 from jobd import locks, paths
 from jobd.errors import JobdError, Refused
 
 TOLD_DAYS = 100  # for which is remembered what was told; only a hundredth of it is ever needed
 FORGET_EVERY = 1000  # letters
+WAL_PAGES = 200  # of 4 kB, beside the file itself: on a small disk too there is room for them
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE position (one INTEGER PRIMARY KEY CHECK (one = 1), server_id TEXT NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL);
@@ -65,6 +67,14 @@ class Letter(NamedTuple):
     due_at: float  # not to be tried before (wall)
 
 
+class Waiting(NamedTuple):
+    """What waits for one transport."""
+
+    transport: str
+    count: int  # type: ignore[assignment]  # tuple.count goes unused
+    since: float  # when the oldest was written (wall)
+
+
 class Damaged(JobdError):
     """What the file has can no longer be read: the next start puts it aside."""
 
@@ -77,6 +87,36 @@ _NEW_LETTER = (
 )
 
 
+def folder_of_state() -> str:
+    """Where it all is; it need not exist."""
+    return os.path.join(paths.state_dir(), "notify")
+
+
+def running_pid() -> int | None:
+    """The jobd-notify that runs, if one does."""
+    try:
+        return locks.holder(os.path.join(folder_of_state(), "lock"))
+    except OSError:
+        return None
+
+
+def waiting() -> list[Waiting]:
+    """What is to be sent, without a lock: for who wants to know while jobd-notify runs, or does not.
+
+    Raises:
+        JobdError: it cannot be read.
+    """
+    path = os.path.join(folder_of_state(), "notify.sqlite")
+    if not os.path.exists(path):
+        return []
+    query = "SELECT transport, count(*), min(at) FROM outbox GROUP BY transport ORDER BY transport"
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as db:
+            return [Waiting(*row) for row in db.execute(query)]
+    except sqlite3.Error as error:
+        raise JobdError(f"cannot read {path}: {error}") from error
+
+
 class Store:
     """The file. For any thread."""
 
@@ -86,7 +126,7 @@ class Store:
             JobdError: another jobd-notify has it, or it cannot be used.
         """
         paths.make_private(paths.state_dir())
-        self.folder = paths.make_private(folder or os.path.join(paths.state_dir(), "notify"))
+        self.folder = paths.make_private(folder or folder_of_state())
         self._lock = threading.RLock()
         self._letters = 0
         self._lock_fd = locks.take(os.path.join(self.folder, "lock"))
@@ -113,6 +153,7 @@ class Store:
             db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
@@ -174,11 +215,17 @@ class Store:
                 yield self._db
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:
+                self._roll_back()
+                with contextlib.suppress(sqlite3.Error):  # where the disk is full this may make some room
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 raise self._trouble("cannot write", error) from error
             finally:
-                if self._db.in_transaction:
-                    with contextlib.suppress(sqlite3.Error):
-                        self._db.execute("ROLLBACK")
+                self._roll_back()
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file."""
@@ -278,10 +325,16 @@ class Store:
             row = db.execute(query, (transport,)).fetchone()
         return None if row is None else Letter(*row)
 
-    def sent(self, letter: Letter) -> None:
-        """It has been taken, or is given up."""
+    def due_letters(self, transport: str, count_max: int) -> list[Letter]:
+        """Those that may be sent now, the first that `next_letter` tells included."""
+        query = f"SELECT {_LETTER} FROM outbox WHERE transport = ? AND due_at <= ? ORDER BY due_at, number LIMIT ?"
+        with self._reading() as db:
+            return [Letter(*row) for row in db.execute(query, (transport, time.time(), count_max))]
+
+    def sent(self, *letters: Letter) -> None:
+        """They have been taken, or are given up."""
         with self._writing() as db:
-            db.execute("DELETE FROM outbox WHERE number = ?", (letter.number,))
+            db.executemany("DELETE FROM outbox WHERE number = ?", [(letter.number,) for letter in letters])
 
     def postpone(self, letter: Letter, due_at: float) -> None:
         """It is to be tried again, not before that time (wall)."""

@@ -34,6 +34,7 @@ class Transport(Protocol):
 
     name: str  # under which letters wait for it
     text: str  # for a person
+    bundle_max: int  # so many letters may be sent as one; 1 for none
 
     def send(self, letter: Letter) -> None:
         """Send it; when this returns it has been taken.

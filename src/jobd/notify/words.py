@@ -130,8 +130,8 @@ def array_body(
     if starts and ends:
         longest = max(rows, key=lambda row: kinds.run_s(row, now_s))
         parts += [
-            _line("Begun", _time(min(starts))),
-            _line("Over", _time(max(ends))),
+            _line("Begun", time_text(min(starts))),
+            _line("Over", time_text(max(ends))),
             _line("All ran for", span_padded(sum(kinds.run_s(row, now_s) for row in rows))),
             _line("The longest", f"{span_padded(kinds.run_s(longest, now_s))} ({number_of(longest)})"),
         ]
@@ -241,16 +241,16 @@ def _facts(kind: str, row: JobRow, now_s: float) -> list[str]:
     lines += _where(row)
     if kind == kinds.INVALID_DEPEND and row.batch is not None and row.batch.dependency:
         lines.append(_line("Waits for", one_line(row.batch.dependency, 400)))
-    lines.append(_line("Submitted", _time(row.submitted_at)))
+    lines.append(_line("Submitted", time_text(row.submitted_at)))
     if row.started_at is not None:
         lines.append(
             _line(
                 "Started",
-                f"{_time(row.started_at)}, after {span_padded(row.started_at - queued_at(row))} in the queue",
+                f"{time_text(row.started_at)}, after {span_padded(row.started_at - queued_at(row))} in the queue",
             )
         )
     if row.ended_at is not None:
-        lines.append(_line("Ended", _time(row.ended_at)))
+        lines.append(_line("Ended", time_text(row.ended_at)))
     limit = span_padded(row.time_limit_s) if row.time_limit_s else "no limit"
     lines.append(
         _line(
@@ -328,7 +328,8 @@ def _line(name: str, text: str) -> str:
     return f"{name + ':':<14}{text}"
 
 
-def _time(at_s: float) -> str:
+def time_text(at_s: float) -> str:
+    """A moment on this machine's clock."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
     except (OverflowError, ValueError, OSError):
