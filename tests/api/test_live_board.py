@@ -102,3 +102,32 @@ def test_it_says_that_the_server_has_gone_and_goes_on_when_it_is_back(house: Hou
         early.board.look()
         early.wait(lambda now: now.number > gone.number + 1)
         early.board.close()
+
+
+def test_what_has_ended_does_not_run_in_the_same_picture(client: jobd.Client) -> None:
+    """The rows and the last ends are two answers, and what ends between them stands in both."""
+    busy = Seen(rows_max=1000, recent_max=1000)
+    jobs = [client.submit("true") for _ in range(60)]
+    client.wait(jobs)
+    busy.wait(lambda now: len(now.recent) == 60 and not now.rows)
+    busy.board.close()
+    for picture in busy.pictures:
+        assert not {row.job_id for row in picture.rows} & {row.job_id for row in picture.recent}
+
+
+def test_a_server_that_hangs_is_not_said_to_be_away_and_is_not_waited_for(house: House) -> None:
+    pid = house.server(2)
+    with house.environment():
+        seen = Seen()
+        seen.wait(lambda now: not now.trouble)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            seen.board.look()
+            seen.wait(lambda now: "has not answered" in now.trouble)
+            seen.board.look()
+            count = len(seen.pictures)
+            seen.board.close(0.1)  # its thread waits for the server; nothing is told any more
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        seen.board.close()
+        assert len(seen.pictures) == count

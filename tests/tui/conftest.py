@@ -106,6 +106,10 @@ class Pane:
         with open(f"/proc/{shell}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[5])
 
+    def kill(self) -> None:
+        """Take the terminal away from what runs in it."""
+        self._tmux("kill-pane")
+
     def close(self) -> None:
         """End it with all that runs in it."""
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], check=False, capture_output=True)

@@ -1,5 +1,7 @@
 """What a screen says of a job, and that whatever a job calls itself or writes is harmless and as wide as it is taken for."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +120,37 @@ def test_when_it_will_be_over() -> None:
     assert facts.end_of(waits, NOW_S) == "from " + moment(NOW_S, NOW_S)
 
 
+def test_when_all_will_be_over() -> None:
+    def over(*rows: m.JobRow, known: dict[int, Progress] | None = None, **fields: object) -> str:
+        return facts.over_of(picture(*rows, **fields), known or {}, NOW_S)
+
+    runs = row(1, "RUNNING", time_limit_s=600)
+    assert over() == ""
+    assert over(runs) == f"all over by {moment(NOW_S + 540, NOW_S)}"
+    assert over(row(1, "RUNNING")) == ""
+    assert over(row(1, "RUNNING"), known={1: Progress(1, 3)}) == f"all over by {moment(NOW_S + 120, NOW_S)}"
+    waits = row(2, time_limit_s=3600, batch={"expected_start_at": NOW_S + 540})
+    assert over(runs, waits) == f"all over by {moment(NOW_S + 4140, NOW_S)}"
+    assert over(runs, waits, is_cut=True) == ""
+    assert over(runs, row(3)) == ""
+    assert over(runs, row(3, batch={"is_held": True})) == f"all over by {moment(NOW_S + 540, NOW_S)}"
+    # Of an array only the start of its first element is known.
+    array = {"expected_start_at": NOW_S, "array_id": 4, "tasks": "0-9"}
+    assert over(runs, row(4, time_limit_s=60, batch=array)) == ""
+
+
+def test_the_day_stands_with_a_time_where_it_is_not_clear() -> None:
+    late_s = time.mktime((2026, 3, 1, 23, 0, 0, 0, 0, -1))
+    assert moment(late_s + 3 * 3600, late_s) == "02:00" and moment(late_s - 22 * 3600, late_s) == "01:00"
+    assert moment(late_s + 13 * 3600, late_s) == "Mon 12:00"
+
+
+def test_jobs_that_wait_for_something_else_are_counted_too() -> None:
+    shown = picture(row(1), row(2), row(3, batch={"is_held": True}), status=status(waiting=1))
+    assert facts.counts(shown) == "2 running, 1 suspended, 2 waiting, 1 held"
+    assert facts.counts(picture(row(1), is_cut=True)) == "2 running, 1 suspended, 7 waiting"
+
+
 def test_pauses_are_not_counted() -> None:
     paused = row(1, "SUSPENDED", batch={"paused_at": NOW_S - 20, "paused_s": 10.0})
     assert facts.time_of(paused, NOW_S) == "0:30"
@@ -159,7 +192,7 @@ def test_a_tree_is_indented_and_no_loop_hides_a_row() -> None:
     told = [(one.job_id, indent) for one, indent in facts.as_tree(rows)]
     assert told == [(3, ""), (5, "\\_ "), (7, "  \\_ "), (6, ""), (8, "")]
     deep = [row(1), *(row(number, parent_id=number - 1) for number in range(2, 300))]
-    assert max(len(indent) for _, indent in facts.as_tree(deep)) < 30
+    assert max(len(indent) for _, indent in facts.as_tree(deep)) < 20
 
 
 def test_filters() -> None:

@@ -42,7 +42,7 @@ def test_it_shows_the_queue_and_leaves_the_terminal_as_it_was(client: jobd.Clien
     assert pane.format("#{alternate_on}") == "1"
     client.cancel(runs)
     client.wait([bad])
-    pane.until(lambda text: re.search(r"failed .* broken .* exit code 7", text))
+    pane.until(lambda text: re.search(r"failed .* broken +exit code 7", text))
     end(pane)
     assert pane.format("#{alternate_on} #{cursor_flag} #{mouse_any_flag} #{mouse_all_flag}") == "0 1 0 0"
     pane.type("stty -g > after; echo $?.\n")
@@ -101,7 +101,7 @@ def test_output_is_seen_as_it_comes_paused_and_scrolled(
 ) -> None:
     go = house.pipe("go")
     job = client.submit(
-        "seq -f 'line %g' 100; echo wrong >&2; while read word < go; do echo \"processing $word\"; done",
+        "seq -f 'line %g' 100; echo wrong >&2; exec 3<> go; while read word <&3; do echo \"processing $word\"; done",
         name="talker",
         stderr="errors.txt",
     )
@@ -182,6 +182,29 @@ def test_jobs_are_held_released_moved_and_run_again(client: jobd.Client, pane: P
     pane.until(lambda text: "Cancel job" not in text)
     end(pane)
     client.cancel(first)
+
+
+def test_marked_jobs_are_cancelled_at_once(client: jobd.Client, pane: Pane) -> None:
+    jobs = [client.submit("sleep 1000", name=f"one-{number}", hold=True) for number in range(4)]
+    start(pane)
+    pane.until_seen("one-3", "4 held")
+    pane.keys("Space", "Space", "Space")
+    pane.until_seen("3 marked", f">{jobs[3].id} ")
+    pane.keys("r")
+    pane.until_seen("3 jobs may start", "2 running")
+    assert "marked" not in pane.text()
+    pane.keys("/")
+    pane.until_seen("Only jobs with these words")
+    pane.type("one-\n")
+    pane.until_seen('only "one-": 4')
+    pane.keys("*")
+    pane.until_seen("4 marked")
+    pane.keys("c")
+    pane.until_seen("Cancel 4 jobs (1->4)?", "yes, cancel these 4")
+    pane.keys("y")
+    pane.until_seen("cancelled 4 jobs: 1->4", "0 running, 0 suspended, 0 waiting")
+    client.wait(jobs)
+    end(pane)
 
 
 def test_the_number_of_procs_is_changed(client: jobd.Client, pane: Pane) -> None:
@@ -393,6 +416,10 @@ def test_once_prints_it_and_leaves(house: House, client: jobd.Client) -> None:
     assert "procs 1/2" in text and "1 running" in text
     assert "[bold]piped\\x1b[2J" in text and "4/8 50%" in text and "exit code 3" in text
     assert "wrong" not in house.ok("jobctl", "top", "--once", "-f", "piped")
+    text = house.ok("jobctl", "top", "--once", "-j", str(job.id))
+    assert "name  [bold]piped\\x1b[2J" in text and "progress  [###" in text and "4/8 50%" in text
+    done = house.run("jobctl", "top", "--once", "-j", "777")
+    assert done.returncode == 1 and "no job 777" in done.stderr and done.stderr.count("\n") == 1
     done = house.run("jobctl", "top", "-t", "nonsense")
     assert done.returncode == 2 and "no state 'nonsense'" in done.stderr and done.stderr.count("\n") == 1
     client.cancel(job)

@@ -96,10 +96,10 @@ def test_the_queue_is_shown() -> None:
         lines = text.splitlines()
         assert lines[0].startswith("procs 3/4 [#########...]  memory 1.5G/16G  GPUs 1/2")
         assert lines[1].startswith("2 running, 1 suspended, 7 waiting, 1 held  server since ")
-        assert re.search(r"^>1   runs          2 1:00 .*first", text, re.MULTILINE)
+        assert re.search(r"^>1 +runs +2 +\d:\d\d .*first", text, re.MULTILINE)
         assert "\\_ cc" in text and "waits for 5" in text and "held" in text
         assert " 2 failed " in text and "broken" in text and "exit code 3" in text
-        assert lines[-1].startswith("? help") and lines[-1].endswith("q quit")
+        assert lines[-1].startswith("? help q quit")
 
     play(act, queue())
 
@@ -237,6 +237,110 @@ def test_the_help_names_every_key_that_is_bound() -> None:
     play(act, queue(), size=(80, 30))
 
 
+@pytest.mark.parametrize(("width", "columns"), [(40, "JOB STATE NAME"), (60, "JOB STATE PROCS END NAME")])
+def test_a_narrow_terminal_keeps_what_matters(width: int, columns: str) -> None:
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        await see(top, pilot, "broken") if width > 50 else await see(top, pilot, "3 of 4 procs")
+        heading = lines_of(top)[2].split()
+        assert heading[:-1] == columns.split() and heading[-1].startswith("PROGRESS")
+        assert "3 of 4 procs mis" in text_of(top)
+
+    waiting = row(2, name="broken", reason="3 of 4 procs missing, in use by job 1")
+    running = row(1, "RUNNING", name="a" * 30, time_limit_s=200_000, started_at=NOW_S - 100_000)
+    play(act, picture(running, waiting), size=(width, 20))
+
+
+def test_columns_are_as_wide_as_what_stands_in_them() -> None:
+    def rows(name: str, job_id: int) -> Picture:
+        return picture(row(job_id, "RUNNING", name=name, started_at=NOW_S - 300_000))
+
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        await see(top, pilot, "short")
+        assert re.search(r"^>7   runs  +1 3-11:20:\d\d +short", text_of(top), re.MULTILINE)
+        top.show(rows("a-name-that-is-much-longer-than-others", 1234567))
+        await pilot.pause()
+        await see(top, pilot, ">1234567 runs", "3-11:20:")
+        assert re.search(r" a-name-that-i[a-z-]*…\s", text_of(top))
+
+    play(act, rows("short", 7))
+
+
+def test_jobs_are_marked_and_done_to_at_once() -> None:
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        await pilot.press("space", "down", "space")
+        await pilot.pause()
+        await see(top, pilot, "*1", "2 marked")
+        await pilot.press("c")
+        await pilot.pause()
+        await see(top, pilot, "Cancel 2 jobs (1,", "yes, cancel these 2")
+        await pilot.press("n", "escape")
+        await pilot.pause()
+        assert "marked" not in text_of(top) and isinstance(top.screen, QueueScreen)
+        # What a filter hides is not meant any more.
+        await pilot.press("asterisk", "slash", *"later", "enter")
+        await pilot.pause()
+        await see(top, pilot, 'only "later": 1', "1 marked")
+        await pilot.press("escape")
+        await pilot.pause()
+        await see(top, pilot, 'only "later": 1')
+        assert "marked" not in text_of(top)
+        # And what has ended is not either.
+        await pilot.press("space")
+        top.show(picture(row(1, "RUNNING")))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "marked" not in text_of(top)
+
+    play(act, queue())
+
+
+def test_the_keys_of_vi_and_less_lead_to_both_ends() -> None:
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        table = top.screen.query_one(JobTable)
+        for key, place in (("G", 99), ("g", 0), ("ctrl+f", 10), ("ctrl+b", 0), ("ctrl+d", 5), ("ctrl+u", 0)):
+            await pilot.press(key)
+            await pilot.pause()
+            assert table.selected is not None
+            here = table.selected.job_id - 1
+            assert here == place if place in (0, 99) else 2 <= here <= 23, key
+
+    play(act, picture(*(row(number) for number in range(1, 101))))
+
+
+def test_a_help_that_is_longer_than_the_screen_is_scrolled() -> None:
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        await pilot.press("question_mark")
+        await see(top, pilot, "choose a job", "escape leaves")
+        assert "ctrl+z" not in text_of(top)
+        await pilot.press("G")
+        await see(top, pilot, "ctrl+z", "escape leaves")
+        await pilot.press("g")
+        await see(top, pilot, "choose a job")
+
+    play(act, queue(), size=(80, 12))
+
+
+def test_what_was_said_goes_with_the_next_key() -> None:
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        await pilot.press("c")
+        await see(top, pilot, "there is no job here")
+        await pilot.press("s")
+        await pilot.pause()
+        assert "there is no job here" not in text_of(top)
+
+    play(act, picture())
+
+
+def test_when_all_will_be_over_is_said_where_it_is_known() -> None:
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        await see(top, pilot, "all over by ")
+        top.show(picture(row(1, "RUNNING", time_limit_s=600), row(2)))
+        await pilot.pause()
+        assert "all over" not in text_of(top)
+
+    play(act, picture(row(1, "RUNNING", time_limit_s=600)))
+
+
 # ---- doing things; there is nobody to do them
 @pytest.mark.parametrize(
     "keys", [["c", "y"], ["h"], ["r"], ["R", "y"], ["p", "5", "enter"], ["P", "2", "enter"]]
@@ -342,6 +446,33 @@ def test_output_is_followed_paused_and_bounded(tmp_path: Path) -> None:
     play(act, picture(job))
 
 
+def test_words_are_found_in_output(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text(
+        "".join(f"line {number}{' Error' if number in (20, 300) else ''}\n" for number in range(500))
+    )
+    job = row(1, "RUNNING", batch={"stdout": str(path), "stderr": str(path)})
+
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        await see(top, pilot, "line 499")
+        await pilot.press("n")
+        await see(top, pilot, "nothing is looked for")
+        await pilot.press("slash", *"ERROR", "enter")
+        await see(top, pilot, "line 300 Error", "paused")
+        await pilot.press("n")
+        await see(top, pilot, "'error' is not below", "line 300 Error")
+        await pilot.press("N")
+        await see(top, pilot, "line 20 Error")
+        await pilot.press("slash", *"nowhere", "enter")
+        await see(top, pilot, "is not here", "line 20 Error")
+        await pilot.press("g")
+        await see(top, pilot, "line 0")
+        await pilot.press("G")
+        await see(top, pilot, "line 499", "following")
+
+    play(act, picture(job), job_id=1)
+
+
 def test_letters_that_come_in_halves_are_whole(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes("宽".encode()[:2])
@@ -387,6 +518,21 @@ def test_a_job_that_ends_while_it_is_looked_at() -> None:
         await pilot.press("q")
         await pilot.pause()
         assert isinstance(top.screen, QueueScreen)
+
+    play(act, queue())
+
+
+@pytest.mark.parametrize("which", ["job", "history"])
+def test_what_comes_in_before_a_screen_has_its_parts_waits(which: str) -> None:
+    async def act(top: Top, pilot: Pilot[int]) -> None:
+        if which == "job":
+            top.open_job(1, queue().rows[0])
+        else:
+            top.open_history()
+        assert not isinstance(top.screen, QueueScreen)
+        top._ticked()
+        top.show(queue(), [ended(1)])
+        await see(top, pilot, "first" if which == "job" else "finished jobs")
 
     play(act, queue())
 

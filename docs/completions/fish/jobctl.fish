@@ -572,4 +572,4 @@ complete -c jobctl -n '_shtab_jobctl_using top' -l once -d 'print it once and le
 complete -c jobctl -n '_shtab_jobctl_using top' -s f -l filter -x -d 'only jobs with these words in name, command or reason'
 complete -c jobctl -n '_shtab_jobctl_using top' -s t -l state -x -d 'only jobs in this state: runs, waits, held, suspended, ending'
 complete -c jobctl -n '_shtab_jobctl_using top' -l me -d 'only my own jobs'
-complete -c jobctl -n '_shtab_jobctl_using top' -s j -l job -xka "(jobctl status >/dev/null 2>&1 && Squeue -h -o %i 2>/dev/null)" -d 'begin with this job'
+complete -c jobctl -n '_shtab_jobctl_using top' -s j -l job -xka "(jobctl status >/dev/null 2>&1 && Squeue -h -o %i 2>/dev/null)" -d 'begin with this job; with --once, all that is known of it'

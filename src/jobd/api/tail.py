@@ -15,6 +15,7 @@ import errno
 import os
 import stat
 import struct
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class Piece(NamedTuple):
 
 
 class Watcher:
-    """Tells which of many files have changed. For one thread, but for `fileno`."""
+    """Tells which of many files have changed. `read` and `close` are for one thread; `add` and `remove` for any."""
 
     def __init__(self) -> None:
         """
@@ -44,7 +45,8 @@ class Watcher:
         if self._fd < 0:
             raise _os_error("inotify_init1")
         self._called: dict[int, dict[int, Callable[[], None]]] = {}  # watch → key → what is called
-        self._keys = 0
+        self._keys = self._removals = 0
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """What to wait on until it is readable."""
@@ -56,24 +58,31 @@ class Watcher:
         Raises:
             OSError: the kernel gives no more watches.
         """
-        watch = self._libc.inotify_add_watch(
-            self._fd,
-            f"/proc/self/fd/{descriptor}".encode(),
-            _MODIFY | _ATTRIB | _MOVE_SELF | _DELETE_SELF,
-        )
-        if watch < 0:
-            raise _os_error("inotify_add_watch")
-        self._keys += 1
-        self._called.setdefault(watch, {})[self._keys] = on_change
-        return watch, self._keys
+        path = f"/proc/self/fd/{descriptor}".encode()
+        while True:
+            before = self._removals
+            # Without the lock, since a disk that does not answer may hold it up.
+            watch = self._libc.inotify_add_watch(
+                self._fd, path, _MODIFY | _ATTRIB | _MOVE_SELF | _DELETE_SELF
+            )
+            if watch < 0:
+                raise _os_error("inotify_add_watch")
+            with self._lock:
+                if self._removals != before:
+                    continue  # it may have been this one: a file has one watch, however often it is added
+                self._keys += 1
+                self._called.setdefault(watch, {})[self._keys] = on_change
+                return watch, self._keys
 
     def remove(self, handle: tuple[int, int]) -> None:
         """Call it no more."""
         watch, key = handle
-        called = self._called.get(watch, {})
-        called.pop(key, None)
-        if not called and self._called.pop(watch, None) is not None:
-            self._libc.inotify_rm_watch(self._fd, watch)
+        with self._lock:
+            called = self._called.get(watch, {})
+            called.pop(key, None)
+            if not called and self._called.pop(watch, None) is not None:
+                self._removals += 1
+                self._libc.inotify_rm_watch(self._fd, watch)
 
     def read(self) -> None:
         """Call what is to be called for the files that have changed; never waits."""

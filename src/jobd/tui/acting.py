@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _FINAL = facts.FINAL
 
+KEY_OF_MARKS = ("space, *", "mark it, or the whole list: what follows is for all")
 KEYS_OF_JOBS = (
-    ("space, *", "mark it, or the whole list: the next key is for all of them"),
     ("c", "cancel it (asks first)"),
     ("h / r", "hold it: it does not start; release it"),
     ("R", "requeue: end it and queue it again (asks first)"),
@@ -39,12 +39,13 @@ KEYS_OF_ALL = (("?", "these keys"), ("ctrl+z", "stop for a while; fg goes on"), 
 
 HELP = Binding("question_mark,f1", "help", "help", key_display="?")
 CANCEL = Binding("c", "cancel", "cancel")
+MARK = Binding("space", "mark", "mark", key_display="space")
 HOLD = Binding("h", "hold", "hold")
 RELEASE = Binding("r", "release", "release")
 REQUEUE = Binding("R", "requeue", "requeue", show=False)
 RERUN = Binding("a", "rerun", "again", show=False)
 PRIORITY = Binding("p", "priority", "priority", show=False)
-NB_PROC = Binding("P", "nb_proc", "procs")
+NB_PROC = Binding("P", "nb_proc", "procs", show=False)
 
 
 def unseen(*bindings: Binding) -> list[Binding]:
@@ -56,6 +57,11 @@ class ActingScreen(Screen[None]):
     """A screen on which a job is looked at."""
 
     KEYS: tuple[tuple[str, str], ...] = ()
+    has_parts = False  # from its mounting on; it stands in the stack of screens before that, and what comes in meets it there
+
+    def on_unmount(self) -> None:
+        """Its parts go."""
+        self.has_parts = False
 
     @property
     def top(self) -> "Top":

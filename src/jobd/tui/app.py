@@ -211,7 +211,7 @@ class Top(App[int]):
         """Tell all who show it."""
         self.queue.heard(message.events)
         for screen in self.screen_stack:
-            if isinstance(screen, ActingScreen):
+            if isinstance(screen, ActingScreen) and screen.has_parts:
                 screen.heard(message.events)
 
     def _wind(self) -> None:
@@ -240,7 +240,7 @@ class Top(App[int]):
     def _top_screen(self, tell: Any) -> None:
         """The screen that is seen; below a question it is the one that asked."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, ActingScreen):
+            if isinstance(screen, ActingScreen) and screen.has_parts:
                 tell(screen)
                 return
 

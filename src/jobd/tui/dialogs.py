@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+
+from jobd.tui.view import Scrolled
 
 _CSS = """
 Question, Entry, Help { align: center middle; background: transparent; }
@@ -108,8 +110,9 @@ class Help(ModalScreen[None]):
             for names, meaning in keys:
                 text.append(f"  {names:14}", "bold")
                 text.append(f" {meaning}\n")
-        text.append("escape leaves")
-        with VerticalScroll(classes="box"):
+        text.right_crop(1)
+        with Scrolled(classes="box") as box:
+            box.border_title = "escape leaves"
             yield Static(text)
 
     def action_leave(self) -> None:

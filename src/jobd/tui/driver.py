@@ -19,6 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 if TYPE_CHECKING:
     from textual.app import App
 
+_EVERY_MOVE, _DRAWN = "\x1b[?1003h", "\x1b[?1002h"  # modes of the mouse (xterm's control sequences)
 _READ_BYTES = 4096
 
 
@@ -52,6 +53,10 @@ class QuietDriver(LinuxDriver):
         self._file = sys.__stdout__
         self._bell = _Bell()
         self.exit_event = self._bell
+
+    def write(self, data: str) -> None:
+        """Show it. Of the mouse it is told what is pressed and drawn, but not each move, which nothing here wants to know."""
+        super().write(_DRAWN if data == _EVERY_MOVE else data)
 
     def run_input_thread(self) -> None:
         """Read until we are to end. After a key a while is waited for what belongs to it: a lone escape begins every sequence."""

@@ -190,8 +190,14 @@ def as_tree(rows: Iterable[JobRow]) -> Iterator[tuple[JobRow, str]]:
     stack = [(row, 0) for row in reversed(roots)]
     while stack:
         row, depth = stack.pop()
-        yield row, "  " * (min(depth, DEPTH_SHOWN_MAX) - 1) + "\\_ " if depth else ""
+        yield row, _indent(depth)
         stack.extend((child, depth + 1) for child in reversed(below.get(row.job_id, ())))
+
+
+def _indent(depth: int) -> str:
+    """Two cells for each of the first steps, then one: the name must have room, too."""
+    steps = min(depth, DEPTH_SHOWN_MAX) - 1
+    return " " * (min(steps, 3) + steps) + "\\_ " if depth else ""
 
 
 class Item(NamedTuple):

@@ -9,7 +9,19 @@ from textual.binding import Binding
 from textual.widgets import Footer, Static
 
 from jobd.tui import facts, hands
-from jobd.tui.acting import CANCEL, HELP, HOLD, NB_PROC, PRIORITY, RELEASE, REQUEUE, ActingScreen, unseen
+from jobd.tui.acting import (
+    CANCEL,
+    HELP,
+    HOLD,
+    KEY_OF_MARKS,
+    MARK,
+    NB_PROC,
+    PRIORITY,
+    RELEASE,
+    REQUEUE,
+    ActingScreen,
+    unseen,
+)
 from jobd.tui.dialogs import Entry
 from jobd.tui.queue import History
 from jobd.tui.table import Cells, Column, JobTable
@@ -44,6 +56,7 @@ class HistoryScreen(ActingScreen):
         Binding("s", "state", "state"),
         Binding("m", "mine", "mine"),
         Binding("a", "rerun", "run again"),
+        MARK,
         *unseen(CANCEL, HOLD, RELEASE, REQUEUE, PRIORITY, NB_PROC),
     ]
     KEYS = (
@@ -52,6 +65,7 @@ class HistoryScreen(ActingScreen):
         ("/", "only jobs with these words"),
         ("s", "only one state, the next one each time"),
         ("m", "only mine, or all"),
+        KEY_OF_MARKS,
         ("escape", "unmark; all again; back"),
         ("f, q", "back to the queue"),
     )
@@ -75,6 +89,7 @@ class HistoryScreen(ActingScreen):
 
     def on_mount(self) -> None:
         """Ask for the first page."""
+        self.has_parts = True
         self.table.focus()
         self._show()
         self._load()
@@ -206,6 +221,10 @@ class HistoryScreen(ActingScreen):
     def on_job_table_marked(self) -> None:
         """Say how many."""
         self._show()
+
+    def action_mark(self) -> None:
+        """Mark the job under the cursor, or no longer."""
+        self.table.action_mark()
 
     def action_clear(self) -> None:
         """None marked; then all; then back."""

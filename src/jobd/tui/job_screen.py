@@ -8,7 +8,6 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Footer, Static
 
@@ -29,7 +28,7 @@ from jobd.tui.acting import (
 )
 from jobd.tui.dialogs import Entry
 from jobd.tui.text import cut, safe, size_text
-from jobd.tui.view import TextView
+from jobd.tui.view import Scrolled, TextView
 from jobd.wire import messages as m
 from jobd.wire.rows import JobRow
 
@@ -108,12 +107,13 @@ class JobScreen(ActingScreen):
             yield TextView(is_following=True, id="output")
             yield TextView(is_following=True, id="errors")
             yield TextView(id="script")
-            yield VerticalScroll(Static(id="list"), id="facts")
+            yield Scrolled(Static(id="list"), id="facts")
         yield Static(id="note")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Ask for all of it."""
+        self.has_parts = True
         self.query_one("#output").focus()
         self._changed()
         self._ask()
@@ -178,7 +178,7 @@ class JobScreen(ActingScreen):
         self._lines()
 
     def _changed(self) -> None:
-        if not self.is_mounted:
+        if not self.has_parts:
             return
         self._open_outputs()
         self._read()

@@ -38,7 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="only jobs in this state: runs, waits, held, suspended, ending",
     )
     parser.add_argument("--me", action="store_true", help="only my own jobs")
-    parser.add_argument("-j", "--job", type=_number, metavar="ID", help="begin with this job")
+    parser.add_argument(
+        "-j",
+        "--job",
+        type=_number,
+        metavar="ID",
+        help="begin with this job; with --once, all that is known of it",
+    )
     return parser
 
 
@@ -64,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
                 f"jobctl top: this terminal (TERM={term[:40]}) can show no screens; once as text:",
                 file=sys.stderr,
             )
-        return _print_once(chosen)
+        return _print_once(chosen, options.job)
     from jobd.extras import require
 
     require("tui", "textual")
@@ -73,15 +79,19 @@ def main(argv: Sequence[str]) -> int:
     return app.run(chosen, user=user, job_id=options.job)
 
 
-def _print_once(chosen: "object") -> int:
+def _print_once(chosen: "object", job_id: int | None) -> int:
     from jobd.tui import facts
-    from jobd.tui.once import ask, plain
+    from jobd.tui.once import ask, plain, plain_job
 
     assert isinstance(chosen, facts.Filter)
-    picture, progress = ask(ONCE_ROWS_MAX)
+    if job_id is None:
+        picture, progress = ask(ONCE_ROWS_MAX)
+        text = plain(picture, progress, chosen, width=_width(), now_s=time.time())
+    else:
+        text = plain_job(job_id, now_s=time.time())
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale that cannot write every letter
-    sys.stdout.write(plain(picture, progress, chosen, width=_width(), now_s=time.time()))
+    sys.stdout.write(text)
     return 0
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from jobd.api import board
 from jobd.api.board import Picture
+from jobd.errors import NoSuchJob
 from jobd.progress import Progress
-from jobd.tui import facts
+from jobd.tui import facts, hands
 from jobd.tui.progresses import progress_in
 from jobd.tui.text import cut, fit
 
@@ -72,6 +73,22 @@ def plain(
     if width is not None:
         lines = [cut(line, width) for line in lines]
     return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def plain_job(job_id: int, *, now_s: float) -> str:
+    """All that is known of a job, each on a line.
+
+    Raises:
+        NoSuchJob: it is not known (any more).
+    """
+    row = hands.job(job_id)
+    if row is None:
+        raise NoSuchJob(f"no job {job_id} (Squeue lists the living, Sacct the finished)")
+    told = facts.facts(row, now_s)
+    progress = progress_in(row) if row.started_at is not None else None
+    if progress is not None:
+        told.insert(3, ("progress", facts.progress_text(progress, 40)))
+    return "".join(f"{name:>14}  {value}\n" for name, value in told)
 
 
 def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:

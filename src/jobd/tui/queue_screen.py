@@ -11,7 +11,19 @@ from textual.events import Resize
 from textual.widgets import Footer, Static
 
 from jobd.tui import facts, hands
-from jobd.tui.acting import CANCEL, HELP, HOLD, NB_PROC, PRIORITY, RELEASE, REQUEUE, RERUN, ActingScreen
+from jobd.tui.acting import (
+    CANCEL,
+    HELP,
+    HOLD,
+    KEY_OF_MARKS,
+    MARK,
+    NB_PROC,
+    PRIORITY,
+    RELEASE,
+    REQUEUE,
+    RERUN,
+    ActingScreen,
+)
 from jobd.tui.dialogs import Entry
 from jobd.tui.table import Cells, Column, JobTable
 from jobd.tui.text import cut, fit, moment
@@ -46,9 +58,9 @@ class QueueScreen(ActingScreen):
         HOLD,
         RELEASE,
         Binding("f", "past", "past"),
-        Binding("s", "state", "state"),
-        NB_PROC,
-        *(REQUEUE, RERUN, PRIORITY),
+        MARK,
+        *(NB_PROC, REQUEUE, RERUN, PRIORITY),
+        Binding("s", "state", "state", show=False),
         Binding("m", "mine", "mine", show=False),
         Binding("escape", "clear", "all", show=False),
     ]
@@ -58,6 +70,7 @@ class QueueScreen(ActingScreen):
         ("/", "only jobs with these words"),
         ("s", "only one state, the next one each time"),
         ("m", "only mine, or all"),
+        KEY_OF_MARKS,
         ("escape", "unmark; all again"),
         ("f", "what has finished"),
         ("END", "~14:05 by its progress, <14:05 by its time limit,"),
@@ -88,6 +101,7 @@ class QueueScreen(ActingScreen):
 
     def on_mount(self) -> None:
         """Begin in the list."""
+        self.has_parts = True
         self.table.focus()
         self.pictured()
 
@@ -114,7 +128,7 @@ class QueueScreen(ActingScreen):
     # ---- what comes in
     def pictured(self) -> None:
         """Show the newest picture."""
-        if not self.is_mounted:
+        if not self.has_parts:
             return
         self._now_s = time.time()
         self._put()
@@ -293,6 +307,10 @@ class QueueScreen(ActingScreen):
     def action_mine(self) -> None:
         """Mine or all."""
         self._choose(self.chosen._replace(user="" if self.chosen.user else self.top.user))
+
+    def action_mark(self) -> None:
+        """Mark the job under the cursor, or no longer."""
+        self.table.action_mark()
 
     def action_clear(self) -> None:
         """None marked; then all."""

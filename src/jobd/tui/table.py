@@ -26,7 +26,7 @@ _MEASURED_ROWS = (
     60  # at the front of the list, whose texts give the columns their widths, beside those that are seen
 )
 _NAME_CELLS = 10  # a name is not cut shorter than that for the sake of the last column
-_LAST_CELLS = 24  # for less than that in the last column others leave
+_LAST_CELLS = 20  # for less than that in the last column others leave
 
 
 class Column(NamedTuple):
@@ -36,7 +36,9 @@ class Column(NamedTuple):
     cells: int = 0
     is_right: bool = False
     leaves: int = 0  # in a narrow terminal it is left out: 1 first; 0: never
-    is_name: bool = False  # it has at most 2/5 of what it and the last one have together
+    is_name: bool = (
+        False  # it has at most 2/5 of what it and the last one have together, or what that one does not need
+    )
 
 
 Cells = Sequence[tuple[str, str]]  # (text, style) for each column
@@ -54,7 +56,6 @@ class JobTable(ScrollView, can_focus=True):
         Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
         Binding("home,g", "move(-1000000000)", "First", show=False),
         Binding("end,G", "end", "Last", show=False),
-        Binding("space", "mark", "Mark", show=False),
         Binding("asterisk", "mark_all", "Mark all", show=False),
     ]
 
@@ -180,8 +181,11 @@ class JobTable(ScrollView, can_focus=True):
             self.post_message(self.NearEnd())
 
     def _go(self, place: int) -> None:
-        self._cursor = max(0, min(place, len(self._items) - 1))
-        self.refresh()
+        before, self._cursor = self._cursor, max(0, min(place, len(self._items) - 1))
+        for row in (before, self._cursor):
+            self.refresh_line(
+                row + 1
+            )  # no more than that: over a slow line a key held down would go on long after
         self._settle()
         self._tell_end()
 
@@ -239,18 +243,19 @@ class JobTable(ScrollView, can_focus=True):
     def measure(self) -> None:
         """Give the columns their widths, by what stands in them; 0 for one that is left out."""
         top = self.scroll_offset.y
-        texts = [[column.name] for column in self._columns[:-1]]
+        texts = [[column.name] for column in self._columns]
         for item in (
             *self._items[:_MEASURED_ROWS],
             *self._items[max(_MEASURED_ROWS, top) : top + self._rows_seen],
         ):
-            for kept, (text, _) in zip(texts, self._cells_of(item, _LAST_CELLS), strict=False):
-                kept.append(text)
+            for kept, (text, _) in zip(texts, self._cells_of(item, _LAST_CELLS), strict=True):
+                kept.append(text[:200])  # enough for any column
         widths = [
             min(column.cells, max(map(cell_len, kept)))
-            for column, kept in zip(self._columns, texts, strict=False)
+            for column, kept in zip(self._columns[:-1], texts, strict=False)
         ]
         texts_width = list(widths)
+        last = max(map(cell_len, texts[-1]))
         self._measured_for = self.scrollable_content_region.width
         name = next(place for place, column in enumerate(self._columns) if column.is_name)
         wanted, widths[name] = widths[name], min(widths[name], _NAME_CELLS)
@@ -266,7 +271,8 @@ class JobTable(ScrollView, can_focus=True):
             # What went for the sake of a wider one, and has room again.
             if not widths[place] and left() - texts_width[place] - 1 >= _LAST_CELLS:
                 widths[place] = texts_width[place]
-        widths[name] = min(wanted, max(widths[name], (widths[name] + left()) * 2 // 5))
+        room = widths[name] + left()
+        widths[name] = min(wanted, max(widths[name], room * 2 // 5, room - last))
         self._widths = [*widths, max(0, left())]
 
     def render_line(self, y: int) -> Strip:

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding
+from textual.containers import VerticalScroll
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -18,6 +19,19 @@ LINES_MAX = 20_000
 _HIT = Style.parse("bold yellow underline")
 _HERE = Style.parse("bold reverse")
 PENDING_CHARS_MAX = 100_000  # of a line that has not ended
+
+
+class Scrolled(VerticalScroll):
+    """Parts that may need more lines than there are, with the keys of a text."""
+
+    BINDINGS = [
+        Binding("k", "scroll_up", "Up", show=False),
+        Binding("j", "scroll_down", "Down", show=False),
+        Binding("b,ctrl+b", "page_up", "Page up", show=False),
+        Binding("space,ctrl+f", "page_down", "Page down", show=False),
+        Binding("g", "scroll_home", "First", show=False),
+        Binding("G", "scroll_end", "Last", show=False),
+    ]
 
 
 class TextView(ScrollView, can_focus=True):
