@@ -255,7 +255,7 @@ def test_columns_are_as_wide_as_what_stands_in_them() -> None:
         return picture(row(job_id, "RUNNING", name=name, started_at=NOW_S - 300_000))
 
     async def act(top: Top, pilot: Pilot[int]) -> None:
-        await see(top, pilot, "short")
+        await see(top, pilot, ">7 ", "short")
         assert re.search(r"^>7   runs  +1 3-11:20:\d\d +short", text_of(top), re.MULTILINE)
         top.show(rows("a-name-that-is-much-longer-than-others", 1234567))
         await pilot.pause()
