@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from jobd import __version__
+from jobd import __version__, manager
 from jobd.cli import jobctl_jobs, slurm_folder
 from jobd.cli.main import Parser, run
+from jobd.errors import JobdError
 from jobd.wire import messages as m
+
+PROGRAMS = ("spool", "notify", "web")  # those around the server that have a unit
 
 
 class Verb(NamedTuple):
@@ -61,7 +64,12 @@ def main(argv: Sequence[str]) -> int:
         arguments[0] = arguments[0].replace("_", "-")
         if arguments[0] in WHOLE_COMMANDS:
             module = import_module(WHOLE_COMMANDS[arguments[0]][0])
-            code: int = module.main(arguments[1:])
+            try:
+                code: int = module.main(arguments[1:])
+            except JobdError as error:
+                if arguments[0] in PROGRAMS:
+                    manager.tell(f"STATUS={error}")  # why its unit does not start
+                raise
             return code
     options = build_parser(is_whole=False).parse_args(arguments)
     return VERBS[options.verb].act(options)
@@ -200,7 +208,7 @@ def _units_flags(parser: argparse.ArgumentParser) -> None:
         "--also",
         action="append",
         default=[],
-        choices=("spool", "notify", "web"),
+        choices=PROGRAMS,
         help="have that program run too, now and after each login; may be said again",
     )
     parser.add_argument("--remove", action="store_true", help="take the units away again")

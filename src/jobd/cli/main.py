@@ -1,38 +1,14 @@
 """Where every program starts and ends: arguments in, one line for each error, an exit code out. Never a traceback."""
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
 
 from jobd.cli import dialect
 from jobd.errors import EXIT_REFUSED, EXIT_USAGE, JobdError
-
-
-class _Formatter(argparse.HelpFormatter):
-    """Looks for the terminal's width only when help is shown: finding it out costs every start 2 ms of imports."""
-
-    def __init__(self, prog: str) -> None:
-        is_shown = not {"--help", "-h"}.isdisjoint(sys.argv)
-        super().__init__(prog, width=None if is_shown else 100)
-
-
-class Parser(argparse.ArgumentParser):
-    """A command line that is refused in one line."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **({"formatter_class": _Formatter} | options))
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is; exit code 2."""
-        say(f"{self.prog.partition(' ')[0]}: {printable(message)} ({self.prog} --help)")
-        self.exit(EXIT_USAGE)
-
-
-def printable(text: str) -> str:
-    """Text with nothing in it that a terminal would act on."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+from jobd.parsing import Parser as Parser  # for all programs
+from jobd.parsing import printable as printable
+from jobd.parsing import say as say
 
 
 def run(program: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
@@ -84,17 +60,6 @@ def fail(program: str, text: str, code: int) -> int:
     """Say one line on stderr; the exit code."""
     say(dialect.error_line(program, text))
     return code
-
-
-def say(text: str) -> None:
-    """A line on stderr, whatever has become of it."""
-    if sys.stderr is None:
-        return
-    try:
-        sys.stderr.write(printable(text.replace("\n", " ")) + "\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
 
 
 def outlive_own_end() -> None:

@@ -249,8 +249,9 @@ def _run_always(name: str, *, has_changed: bool) -> None:
     try:
         _systemctl("restart" if has_changed else "start", name)
     except JobdError as error:
+        reason = systemctl("show", "--property=StatusText", "--value", name).stdout.strip()
         raise JobdError(
-            f"{name} is enabled but does not start (journalctl --user-unit {name} says why)"
+            f"{name} is enabled but does not start{f': {reason}' if reason else ''} (journalctl --user-unit {name} may tell more)"
         ) from error
     print(f"enabled {name}: it runs, now and after each login")
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jobd import __version__
-from jobd.cli.main import Parser
 from jobd.errors import ConfigError, JobdError, Refused, UsageError
+from jobd.parsing import Parser
 
 if TYPE_CHECKING:
     from jobd.notify.config import Config

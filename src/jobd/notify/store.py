@@ -67,7 +67,7 @@ class Letter(NamedTuple):
     due_at: float  # not to be tried before (wall)
 
 
-class Waiting(NamedTuple):
+class Backlog(NamedTuple):
     """What waits for one transport."""
 
     transport: str
@@ -100,7 +100,7 @@ def running_pid() -> int | None:
         return None
 
 
-def waiting() -> list[Waiting]:
+def waiting() -> list[Backlog]:
     """What is to be sent, without a lock: for who wants to know while jobd-notify runs, or does not.
 
     Raises:
@@ -112,7 +112,7 @@ def waiting() -> list[Waiting]:
     query = "SELECT transport, count(*), min(at) FROM outbox GROUP BY transport ORDER BY transport"
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as db:
-            return [Waiting(*row) for row in db.execute(query)]
+            return [Backlog(*row) for row in db.execute(query)]
     except sqlite3.Error as error:
         raise JobdError(f"cannot read {path}: {error}") from error
 

@@ -120,22 +120,24 @@ def remove(path: str) -> None:
 
 
 def newest_change_s(path: str) -> float:
-    """When something at or below that path was changed last, in seconds since the epoch; 0 if nothing is there."""
+    """When something at or below that path was changed last, in seconds since the epoch; 0 if nothing is there.
+
+    By the time that only the kernel sets: what is copied may bring a time of its own along, as from a machine whose clock is ahead.
+    """
     newest = 0.0
     stack = [path]
     while stack:
         here = stack.pop()
         try:
             info = os.lstat(here)
-            newest = max(newest, info.st_mtime, info.st_ctime)
+            newest = max(newest, info.st_ctime)
             if stat.S_ISDIR(info.st_mode):
                 with os.scandir(here) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             stack.append(entry.path)
                         else:
-                            own = entry.stat(follow_symlinks=False)
-                            newest = max(newest, own.st_mtime, own.st_ctime)
+                            newest = max(newest, entry.stat(follow_symlinks=False).st_ctime)
         except OSError:
             continue  # it goes while we look, or is not for us to see
     return newest

@@ -21,6 +21,9 @@ give_up() {
     printf 'jobd: %s\n' "$1" >>process.log
     exit 1
 }
+turn() {
+    ln -sfnT -- "../${running##*/}/${place##*/}" "$links/$token"
+}
 found=
 read -r found <.jobd-spool 2>/dev/null
 [ "$found" = "$token" ] || give_up "this folder is not the one of job $JOBD_JOB_ID, or its job is over: move it to $queue to run it"
@@ -33,7 +36,7 @@ if [ "$queue/$name" -ef . ]; then
     place=$running/$name number=1
     while :; do
         if ! [ -e "$place" ] && ! [ -L "$place" ]; then
-            ln -sfnT -- "../${running##*/}/${place##*/}" "$links/$token" || give_up "cannot turn $links/$token"
+            turn 2>/dev/null || turn || give_up "cannot turn $links/$token"
             why=$(mv -T -- "$queue/$name" "$place" 2>&1) && break
             [ "$queue/$name" -ef . ] || give_up "the folder was taken away"
             [ "$place" != "$running/$token" ] || give_up "$why"

@@ -36,7 +36,8 @@ class Loop:
         self._settings = settings
         self._places = Places(settings)
         self._client = Client()
-        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._inbox: queue.PriorityQueue[tuple[int, int, Any]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._timers = Timers()
         self._spool = Spool(settings, self._places, self._client, self._timers.set)
         self._newest: dict[
@@ -55,9 +56,9 @@ class Loop:
             JobdError: the folders cannot be used.
         """
         self._places.make()
-        at_signal(lambda: self._inbox.put(_Stop(0)))
+        at_signal(lambda: self._put(_Stop(0)))
         try:
-            self._watch = Watch(self._places.queue, self._inbox.put)
+            self._watch = Watch(self._places.queue, self._put)
         except OSError as error:
             raise Refused(f"{self._places.queue} cannot be watched: {error.strerror}") from error
         # From here on nothing that happens to the folders is missed. Whether there is a server is another matter.
@@ -115,18 +116,23 @@ class Loop:
         while self._code is None:
             try:
                 for event in self._stream.wait():
-                    self._inbox.put(event)
+                    self._put(event)
             except JobdError as error:
                 log.warning("%s", error)
             except Exception:
                 log.exception("a mistake in the program; starting anew would help")
-                self._inbox.put(_Stop(1))
+                self._put(_Stop(1))
                 return
 
     # ---- one turn
+    def _put(self, item: Any) -> None:
+        """From any thread. What is over goes before what comes, so that nobody waits for his results until a thousand others are queued."""
+        order = 0 if isinstance(item, _Stop) else 1 if isinstance(item, m.Event) else 2
+        self._inbox.put((order, next(self._numbers), item))
+
     def _get(self, timeout_s: float | None) -> Any:
         try:
-            return self._inbox.get(timeout=None if timeout_s is None else max(0.0, timeout_s))
+            return self._inbox.get(timeout=None if timeout_s is None else max(0.0, timeout_s))[2]
         except queue.Empty:
             return None
 
@@ -183,12 +189,12 @@ class Loop:
 
     def _look_at_queue(self) -> None:
         """Take what has been quiet for long enough; wait for the rest."""
-        for name in self._spool.names():
+        for name in self._places.names():
             if self._spool.is_known(name) or name in self._newest:
                 continue
             age_s = time.time() - newest_change_s(os.path.join(self._places.queue, name))
-            if 0 <= age_s < self._settings.quiet_s:
-                self._grow(name, self._settings.quiet_s - age_s)
+            if age_s < self._settings.quiet_s:  # below 0: the clock was set back
+                self._grow(name, self._settings.quiet_s - max(0.0, age_s))
             else:
                 self._take(name)
 
@@ -208,9 +214,9 @@ class Loop:
         """Nothing was told for the quiet time. What was not told (a watch that came late) shows by its time."""
         newest = newest_change_s(os.path.join(self._places.queue, name))
         age_s = time.time() - newest
-        if 0 <= age_s < self._settings.quiet_s and newest != self._newest.get(name):
+        if age_s < self._settings.quiet_s and newest != self._newest.get(name):
             self._newest[name] = newest
-            self._grow(name, self._settings.quiet_s - age_s)
+            self._grow(name, self._settings.quiet_s - max(0.0, age_s))
         else:
             self._take(name, self._settings.incomplete_s)
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from jobd.errors import UsageError
 from jobd.extras import require
+from jobd.parsing import Parser
 
 DESCRIPTION = (
     "Run each folder that is put into DIR/QM_qJobs as a job: it moves to QM_Jobs, its script runs inside with its output in process.log, and then "
@@ -19,9 +20,7 @@ EPILOG = "Settings are read from spool.toml beside config.toml, then from the QM
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="jobctl spool", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False
-    )
+    parser = Parser(prog="jobctl spool", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument(
         "folder", nargs="?", metavar="DIR", help="the folder of QM_qJobs and the others; made if missing"
     )

@@ -18,6 +18,7 @@ from jobd.spool.files import BadFile, read, replace
 from jobd.spool.settings import HIDDEN
 
 SIZE_MAX = 1 << 20
+TOKEN_BYTES = 16
 LET_GO = "let go"
 
 
@@ -33,7 +34,12 @@ class Mark(NamedTuple):
 
 def new_token() -> str:
     """A token for a folder that nobody has had."""
-    return secrets.token_hex(16)
+    return secrets.token_hex(TOKEN_BYTES)
+
+
+def is_token(text: str) -> bool:
+    """Whether that is a token of ours."""
+    return len(text) == 2 * TOKEN_BYTES and not text.strip("0123456789abcdef")
 
 
 def write(folder: str, token: str, name: str, facts: dict[str, Any]) -> None:

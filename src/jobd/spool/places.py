@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from jobd import locks
 from jobd.errors import ConfigError, JobdError, Refused
 from jobd.spool import marks
-from jobd.spool.files import BadFile, append, cut, printable, remove
+from jobd.spool.files import BadFile, age_of, append, cut, printable, remove
 from jobd.spool.info import LOG
 from jobd.spool.settings import HIDDEN, Settings
 
@@ -23,6 +23,7 @@ NAME_BYTES_MAX = 255  # of Linux
 SUFFIX_BYTES = 8  # for a number that tells two of one name apart
 SCRATCH = "script-"  # of what is made for Sbatch, and removed after it
 _WRAP = "wrap-"
+PASSING_S = 600.0  # what is older was left over by one that died
 
 
 class PlaceGone(JobdError):
@@ -91,6 +92,12 @@ class Places:
         for here in (self.running, self.done, self.lost):
             if not os.path.isdir(here):
                 os.mkdir(here, 0o755)
+
+    def names(self) -> list[str]:
+        """The names in the queue, the oldest first."""
+        return [
+            name for _, name in sorted((age_of(path), os.path.basename(path)) for path in entries(self.queue))
+        ]
 
     def link_of(self, token: str) -> str:
         """The link that follows the folder of that token."""
@@ -231,6 +238,8 @@ class Places:
             token = os.path.basename(link).removesuffix(".new")
             if token in living or not os.path.islink(link):
                 continue
+            if not marks.is_token(token) and time.time() - os.lstat(link).st_mtime < PASSING_S:
+                continue  # ln turns a link by way of another, and some launcher may be at it
             # Who brought it there died before the mark was removed. Elsewhere a mark is left alone: what it is good for is not for us to say.
             target = os.path.normpath(os.path.join(self.links, os.readlink(link)))
             if target.startswith((self.done + os.sep, self.lost + os.sep)) and has(target, token):

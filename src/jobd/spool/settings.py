@@ -4,10 +4,9 @@ import os
 import tomllib
 from typing import Any, NamedTuple
 
-from jobd import paths
+from jobd import paths, qmserv
 from jobd.errors import ConfigError
 from jobd.limits import NB_PROC_LIMIT
-from jobd.spool import qmserv
 
 BLOCKING = "blocking"
 NON_BLOCKING = "non-blocking"
@@ -110,7 +109,7 @@ def of_qm(path: str) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, or says something impossible.
     """
-    found = qmserv.load(path)
+    found = qmserv.server(path)
     values: dict[str, Any] = {}
     if found.folder is not None:
         values["folder"] = _absolute(found.folder, os.path.dirname(os.path.abspath(path)))

@@ -17,7 +17,6 @@ A job whose folder is not there is cancelled while it waits.
 import heapq
 import logging
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -26,9 +25,9 @@ from jobd.api.client import Client
 from jobd.errors import JobdError, JournalError, NoServer, NoSuchJob, Refused, Stopping, TooManyJobs
 from jobd.spool import ending, marks, submitting, sweeping
 from jobd.spool.entry import PAUSE_MAX_S, PAUSE_S, Entry
-from jobd.spool.files import PASSING, BadFile, age_of, newest_change_s, printable, remove, text_of
+from jobd.spool.files import PASSING, BadFile, newest_change_s, printable, remove, text_of
 from jobd.spool.info import NoInfo, wanted_of
-from jobd.spool.places import PlaceGone, Places, entries, stamp
+from jobd.spool.places import PlaceGone, Places, stamp
 from jobd.spool.rejecting import Later, Lost
 from jobd.spool.settings import BLOCKING, HIDDEN, Settings
 from jobd.spool.taking import taken
@@ -39,6 +38,8 @@ from jobd.wire.rows import JobRow
 log = logging.getLogger("jobd.spool")
 
 FOR_NOW = (NoServer, Stopping, TooManyJobs, JournalError)
+
+LEFT_OVER = "left over among the running ones: it bears no mark of a job that was started from here"
 
 
 class Spool:
@@ -68,30 +69,26 @@ class Spool:
             JobdError: there is no server.
         """
         self.places.finish_wraps()
-        found = sweeping.look(self.places, self.names())
+        found = sweeping.look(self.places)
         for path in found.left_over:
-            self._lost.put(
-                path, "left over among the running ones: it bears no mark of a job that was started from here"
-            )
+            self._lost.put(path, LEFT_OVER)
         for entry in found.running:
             self._enter(entry)
+        for entry in sweeping.unknown(self.client, found.running):
+            self._reject_entry(entry, LEFT_OVER)
+        living = {row.token: row for row in self.client.jobs()} if found.waiting else {}
         for entry in found.waiting:
             self._enter(entry, is_waiting=True)
-            self._resume(entry)
+            row = living.get(entry.token)
+            if row is not None and sweeping.is_queued(self.places, entry, row):
+                entry.job_id = row.job_id
+            else:
+                self._resume(entry)
         self.check([*found.running, *found.waiting])
         self._cancel_strays()
         self.places.drop_stale_links(set(self._entries))
         self._has_looked = True
         self._next()
-
-    def names(self) -> list[str]:
-        """The names in the queue, the oldest first."""
-        return [
-            name
-            for _, name in sorted(
-                (age_of(path), os.path.basename(path)) for path in entries(self.places.queue)
-            )
-        ]
 
     def is_known(self, name: str) -> bool:
         """Whether what bears that name in the queue is a job already: one that waits, or one that runs and was put back by somebody."""
@@ -203,7 +200,7 @@ class Spool:
                 is_mailing=self.settings.mail,
                 max_nb_proc=self.settings.max_nb_proc,
             )
-        except (*FOR_NOW, OSError, subprocess.TimeoutExpired) as error:
+        except (*FOR_NOW, OSError) as error:
             log.warning("%s cannot be submitted now: %s", entry.label, text_of(error))
             self._again(("submit", entry.token), entry, lambda: self._submit_again(entry))
             return

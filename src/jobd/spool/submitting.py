@@ -1,9 +1,11 @@
 """A folder → a job. The token is the folder's, so the same folder asked for again is the same job."""
 
 import os
+import select
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Any, NamedTuple
 
 import jobd
@@ -27,6 +29,9 @@ _OWN_VARIABLES = (
     "JOURNAL_STREAM",
     "SYSTEMD_EXEC_PID",
     "MANAGERPID",
+    "MANAGERPIDFDID",
+    "MEMORY_PRESSURE_WATCH",
+    "MEMORY_PRESSURE_WRITE",
     "LISTEN_FDS",
 )
 SBATCH_S = 60.0
@@ -103,9 +108,65 @@ def rows_of(client: Client, job_ids: list[int]) -> list[JobRow]:
     return client.jobs(job_ids) if job_ids else []
 
 
+def numbers_of(client: Client, tokens: set[str], since_s: float) -> dict[str, int]:
+    """The numbers of the jobs of these tokens, by token; who is not known is left out.
+
+    Args:
+        since_s: none of them has ended before.
+
+    Raises:
+        JobdError: there is no server.
+    """
+    rows = [*client.jobs(), *client.jobs(is_finished=True, since=since_s)]
+    return {row.token: row.job_id for row in rows if row.token in tokens}
+
+
 def is_of(row: JobRow, places: Places) -> bool:
     """Whether the job is of the spool of these folders."""
     return row.cwd == places.link_of(row.token)
+
+
+def _number_of(scratch: str, arguments: list[str]) -> int:
+    """Have Sbatch queue it; the number.
+
+    Where the lines say --wait it goes on to wait for the end, which is no business of ours: when it has said the number, the job is on disk. It
+    has a session of its own, so that what ends us, as a Ctrl-C, is not taken for its refusal.
+
+    Raises:
+        Refused, NoServer: it said so.
+        OSError: not now.
+    """
+    with (
+        open(os.path.join(scratch, "errors"), "w+b") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", _SBATCH, *arguments],
+            env={name: text for name, text in os.environ.items() if name not in _OWN_VARIABLES},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        ) as sbatch,
+    ):
+        assert sbatch.stdout is not None
+        said, end_s = b"", time.monotonic() + SBATCH_S
+        while b"\n" not in said:
+            is_ready = select.select([sbatch.stdout], [], [], max(0.0, end_s - time.monotonic()))[0]
+            part = os.read(sbatch.stdout.fileno(), 4096) if is_ready else b""
+            if not part:
+                break
+            said += part
+        number = said.partition(b"\n")[0].strip()
+        if number.isdigit() or not is_ready:
+            sbatch.kill()
+        code = sbatch.wait()
+        errors.seek(0)
+        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+    if number.isdigit():
+        return int(number)
+    if code < 0:
+        raise NoServer("Sbatch has not answered" if not is_ready else f"Sbatch was ended by signal {-code}")
+    text = (lines[-1] if lines else f"Sbatch queued nothing (it ended with {code})").removeprefix("Sbatch: ")
+    raise NoServer(text) if code == EXIT_NO_SERVER else Refused(text)
 
 
 def _launcher(places: Places) -> str:
@@ -141,20 +202,7 @@ def _submit_script(client: Client, places: Places, folder: Folder, max_nb_proc: 
         path = os.path.join(scratch, os.path.basename(wanted.file))
         with open(path, "wb") as file:
             file.write(f"#!/bin/sh\n{head}{_launcher(places)}".encode("utf-8", "surrogateescape"))
-        done = subprocess.run(
-            [sys.executable, "-c", _SBATCH, *asked, path, *_words(folder)],
-            env={name: text for name, text in os.environ.items() if name not in _OWN_VARIABLES},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SBATCH_S,
-            check=False,
-        )
-    number = done.stdout.decode("utf-8", "replace").strip()
-    if done.returncode or not number.isdigit():
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        text = (lines[-1] if lines else f"Sbatch ended with {done.returncode}").removeprefix("Sbatch: ")
-        raise NoServer(text) if done.returncode == EXIT_NO_SERVER else Refused(text)
-    job_id = int(number)
+        job_id = _number_of(scratch, [*asked, path, *_words(folder)])
     row = row_of(client, job_id, folder.token)
     if row is None or row.batch is None or not row.batch.is_held or folder.was_let_go:
         return job_id  # it was there already

@@ -24,6 +24,8 @@ def taken(places: Places, settings: Settings, path: str) -> Entry:
     """
     name = os.path.basename(path)
     mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        raise BadFile("it is a link: put the folder itself here")
     if not stat.S_ISDIR(mode):
         if not stat.S_ISREG(mode) or not head_of(places.queue, name):
             raise BadFile("it is no folder, and no script with #SBATCH lines")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from jobd.errors import UsageError
+from jobd.parsing import Parser
 
 # Terminals that have no other screen, no colours, or no way to place text.
 _PLAIN = ("", "dumb", "unknown", "vt52", "vt100", "vt102", "vt220", "ansi")
@@ -15,7 +16,7 @@ ONCE_ROWS_MAX = 2000
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line of jobctl top."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="jobctl top",
         description="The queue on the screen of a terminal: what runs, what waits and why, when it will be over; output as it comes, "
         "what has been, and keys to cancel, hold, release and more. ? shows the keys.",

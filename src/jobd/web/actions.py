@@ -21,6 +21,8 @@ from jobd.errors import JobdError, NoSuchJob, Refused, UsageError
 from jobd.limits import NB_PROC_LIMIT
 from jobd.units import format_ids, plural
 from jobd.web.config import ACTIONS
+from jobd.web.drawn import job_address
+from jobd.web.looks import job_text
 from jobd.web.site import Site
 from jobd.wire import batch as b
 from jobd.wire import messages as m
@@ -76,7 +78,14 @@ async def act(site: Site, notes: Notes, request: Request) -> Response:
             site, request, 403, f'the page may not do that here: allow = ["{asked.action}"] in web.toml'
         )
     if asked.action in SURE and not asked.is_sure:
-        return site.render(request, "confirm.html", asked=asked, jobs=[text_of(job) for job in asked.jobs])
+        jobs = [text_of(job) for job in asked.jobs]
+        known = {
+            name: row
+            for row in (*site.picture.recent, *site.picture.rows)
+            for name in (job_text(row), job_address(row))
+        }
+        rows = [known[job] for job in jobs if job in known]
+        return site.render(request, "confirm.html", asked=asked, jobs=jobs, rows=rows, now_s=time.time())
     try:
         note = notes.keep(await site.call(_DO[asked.action], asked))
     except JobdError as error:

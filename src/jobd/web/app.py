@@ -46,7 +46,9 @@ def build(site: Site) -> ASGIApp:
 
     async def live_job(request: Request) -> Response:
         text = request.path_params["job"]
-        return live.answer(request, f"job {text}", lambda site, watcher: JobChannel(site, watcher, text))
+        return live.answer(
+            request, f"job {text}", lambda site, watcher: JobChannel(site, watcher, text, usual)
+        )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -24,6 +24,7 @@ from jobd.web.usual import PATIENCE_S, Usual
 from jobd.wire.rows import JobRow
 
 PAUSE_S = 0.1  # between two drawings of a channel
+REDRAWN_S = 5.0  # between two drawings of a list that only progresses
 NUMBERS = "usage"  # of what charts.py tells: not an event of the server's
 
 T = TypeVar("T")
@@ -200,6 +201,7 @@ class OverviewChannel(Channel):
         self._usual = usual
         self._progresses = Progresses(site.readers, watcher, self.wake)
         self._asking: asyncio.Future[None] | None = None
+        self._drawn_s = 0.0  # monotonic
         self._is_stale = False  # something has come to be known that no picture tells of
 
     async def begin(self) -> None:
@@ -212,6 +214,8 @@ class OverviewChannel(Channel):
             await self._draw()
         elif self._progresses.has_changed:
             await self._read_progress()
+            if time.monotonic() - self._drawn_s > REDRAWN_S:
+                await self._draw()  # when others will start hangs on it too
 
     def end(self) -> None:
         """Nobody looks any more."""
@@ -224,7 +228,7 @@ class OverviewChannel(Channel):
         self.wake()
 
     async def _draw(self) -> None:
-        self._is_stale = False
+        self._is_stale, self._drawn_s = False, time.monotonic()
         picture = self.site.picture
         self._progresses.follow(picture.rows)
         await self._progress_news()
@@ -296,9 +300,9 @@ class OverviewChannel(Channel):
 class JobChannel(Channel):
     """One job, or an array."""
 
-    def __init__(self, site: Site, watcher: Watcher, text: str) -> None:
+    def __init__(self, site: Site, watcher: Watcher, text: str, usual: Usual) -> None:
         super().__init__(site, watcher)
-        self._text = text
+        self._text, self._usual = text, usual
         self._numbers: frozenset[int] = frozenset()
         self._row: JobRow | None = None
         self._is_lost = False  # nobody could tell of it
@@ -345,12 +349,15 @@ class JobChannel(Channel):
             self.follow(paths_of(facts.row))
             self.on_output()  # its end may be the last word on a file that was not there
             await super().read_outputs()
+        if facts.row is not None and self._usual.is_lacking([facts.row]):
+            asking = asyncio.ensure_future(self.site.call(self._usual.ask, [facts.row]))
+            await asyncio.wait({asking}, timeout=PATIENCE_S)
         text = self.site.fragment(
             "job_facts.html",
             facts=facts,
             row=facts.row,
             progress=self._progress(),
-            usual_s=None,
+            usual_s=self._usual_s(),
             now_s=time.time(),
         )
         for known in (self.parts, self.encoded):
@@ -364,9 +371,12 @@ class JobChannel(Channel):
         if progress is not None and progress != self._told:
             self._told = progress
             text = self.site.fragment(
-                "progress.html", row=self._row, progress=progress, usual_s=None, now_s=time.time()
+                "progress.html", row=self._row, progress=progress, usual_s=self._usual_s(), now_s=time.time()
             )
             self.show({"progress": text})
+
+    def _usual_s(self) -> float | None:
+        return self._usual.of([self._row]).get(self._row.job_id) if self._row is not None else None
 
     def _progress(self) -> Progress | None:
         follower = self.followers.get("stdout")

@@ -3,13 +3,12 @@
 An unknown key or an impossible value is an error that names it. Without any file the page is for reading only.
 """
 
-import configparser
 import os
 import re
 import tomllib
 from typing import Any, NamedTuple
 
-from jobd import paths
+from jobd import paths, qmserv
 from jobd.errors import ConfigError
 
 ACTIONS = ("cancel", "hold", "release", "rerun", "set-nb-proc", "delete")
@@ -169,51 +168,21 @@ def from_qm(path: str) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, or a value is impossible.
     """
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {str(error).splitlines()[0]}") from error
-    section = "WEB_QMserver"
-    found: dict[str, Any] = {}
-    if not parser.has_section(section):
-        return found
-    values = parser[section]
-    host = values.get("Host", "localhost").strip()
-    if host not in LOOPBACK and host:
-        found["hosts"] = [host]
-    for key, name in (("The_Port", "port"), ("Refresh_Rate", "refresh_s")):
-        if key in values:
-            found[name] = _qm_number(path, key, values[key])
-    flags = {
-        key: _qm_flag(path, values, key)
-        for key in ("Display_details", "Delete_Jobs", "Licence_to_kill", "Debug")
-        if key in values
+    said = qmserv.page(path)
+    found: dict[str, Any] = {
+        key: value
+        for key, value in (
+            ("port", said.port),
+            ("refresh_s", said.refresh_s),
+            ("details", said.is_detailed),
+            ("debug", said.is_debugging),
+        )
+        if value is not None
     }
-    if "Display_details" in flags:
-        found["details"] = flags["Display_details"]
-    if "Debug" in flags:
-        found["debug"] = flags["Debug"]
-    allow = (["delete", "hold", "release"] if flags.get("Delete_Jobs") else []) + (
-        ["cancel"] if flags.get("Licence_to_kill") else []
-    )
-    if "Delete_Jobs" in flags or "Licence_to_kill" in flags:
-        found["allow"] = allow
+    if said.host is not None and said.host not in LOOPBACK:
+        found["hosts"] = [said.host]
+    if said.may_delete is not None or said.may_kill is not None:
+        found["allow"] = (["delete", "hold", "release"] if said.may_delete else []) + (
+            ["cancel"] if said.may_kill else []
+        )
     return found
-
-
-def _qm_number(path: str, key: str, text: str) -> int:
-    try:
-        return round(float(text))
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{path}: {key} is a number, not {text[:60]!r}") from None
-
-
-def _qm_flag(path: str, values: configparser.SectionProxy, key: str) -> bool:
-    try:
-        return bool(values.getboolean(key))
-    except ValueError:
-        raise ConfigError(f"{path}: {key} is True or False, not {values[key][:60]!r}") from None

@@ -9,9 +9,6 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from jobd.api.jobs import INDEX_MAX
-from jobd.errors import UsageError
-from jobd.indexes import parse as parse_indexes
 from jobd.units import format_elapsed, format_ids, plural
 from jobd.web import expected, looks
 from jobd.web.output import visible
@@ -73,7 +70,7 @@ def _segment(share: looks.Share, total: int) -> Markup:
     title = f"{number} {looks.cut(row.name, 60)}: {plural(share.width, 'proc')}"
     return Markup(
         '<svg x="{:.4f}%" width="{:.4f}%" height="{}"><a href="/job/{}" tabindex="-1"><title>{}</title>'
-        '<rect class="f{}" width="100%" height="{}"/><text x="7" y="{}">{}</text></a></svg>'
+        '<rect class="f{}" width="100%" height="{}"/><text{} x="7" y="{}">{}</text></a></svg>'
     ).format(
         100 * share.begin / total,
         100 * part,
@@ -82,6 +79,7 @@ def _segment(share: looks.Share, total: int) -> Markup:
         title,
         looks.hue(row.job_id),
         BAR_HEIGHT,
+        "" if part >= NAMED_FROM else Markup(' class="narrow"'),  # a phone has no room for it
         BAR_HEIGHT / 2 + 4.5,
         looks.cut(text, 40),
     )
@@ -141,15 +139,6 @@ def job_link(row: JobRow) -> Markup:
     return Markup(f'<a class="job" href="/job/{job_address(row)}">{dot}{escape(looks.clean(text))}</a>')
 
 
-def elements(row: JobRow) -> int:
-    """How many elements of an array still wait in this row; 0 for any other job, and where nobody can tell."""
-    tasks = row.batch.tasks if row.batch is not None else ""
-    try:
-        return parse_indexes(tasks, index_max=INDEX_MAX).count if tasks else 0
-    except UsageError:
-        return 0  # a list of very many pieces comes without its end
-
-
 class Part(NamedTuple):
     """So many of an array are in one state."""
 
@@ -165,7 +154,7 @@ def parts_of(rows: Sequence[JobRow]) -> list[Part]:
     counts: dict[tuple[str, str], int] = {}
     for row in rows:
         key = looks.state_word(row), looks.state_class(row)
-        counts[key] = counts.get(key, 0) + (elements(row) or 1)
+        counts[key] = counts.get(key, 0) + (expected.elements(row) or 1)
     order = ["ok", "bad", "run", "wait", "off"]
     found, at, total = [], 0, sum(counts.values())
     for (word, kind), number in sorted(
@@ -337,7 +326,7 @@ GLOBALS: dict[str, Any] = {
     "badge": badge,
     "buttons": buttons,
     "job_link": job_link,
-    "elements": elements,
+    "elements": expected.elements,
     "facts_list": facts_list,
     "fitting": fitting,
     "job_address": job_address,

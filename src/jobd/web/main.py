@@ -6,27 +6,21 @@ import socket
 import stat
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-from jobd.errors import EXIT_USAGE, ConfigError, PathError, UsageError
+from jobd import manager
+from jobd.errors import ConfigError, PathError, UsageError
 from jobd.extras import require
 from jobd.limits import SOCKET_PATH_BYTES_MAX
+from jobd.parsing import Parser
 
 DESCRIPTION = """Serve a page that shows the queue, each job with its output, the history and the machine: on this machine only (127.0.0.1, or a unix
 socket). It is for reading, but for what web.toml allows. Its address, which --address prints, has a token in it; whoever has that may look."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """A command line that is refused in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is; exit code 2."""
-        self.exit(EXIT_USAGE, f"{self.prog}: {message} ({self.prog} --help)\n")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = _Parser(prog="jobctl web", description=DESCRIPTION, allow_abbrev=False)
+    parser = Parser(prog="jobctl web", description=DESCRIPTION, allow_abbrev=False)
     parser.add_argument("--port", type=int, metavar="N", help="the port on 127.0.0.1 (default: 8000)")
     parser.add_argument("--socket", metavar="PATH", help="a unix socket instead")
     parser.add_argument(
@@ -72,6 +66,7 @@ def main(argv: Sequence[str]) -> int:
     listener = _listen(config)
 
     def tell() -> None:
+        manager.tell("READY=1")
         # Not the token where it would stay, as in the log of a unit.
         is_terminal = sys.stdout.isatty()
         print(f"jobctl web: {address_of(config, token if is_terminal else '')}", flush=True)

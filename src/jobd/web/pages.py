@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -43,16 +44,20 @@ class Pages:
     async def overview(self, request: Request) -> Response:
         """What runs, what waits and why, what has just ended."""
         picture = self._site.picture
-        if self._usual.is_lacking(picture.rows):
-            # Only for a moment: a server that hangs must not keep the page from showing what is known.
-            if self._asking is None or self._asking.done():
-                self._asking = asyncio.ensure_future(self._site.call(self._usual.ask, picture.rows))
-            await asyncio.wait({self._asking}, timeout=PATIENCE_S)
+        await self._ask_usual(picture.rows)
         progress = await progress_now(picture.rows, self._site.readers)
         usual = self._usual.of(picture.rows)
         return self._page(
             request, "overview.html", picture=picture, progress=progress, usual=usual, now_s=time.time()
         )
+
+    async def _ask_usual(self, rows: Iterable[JobRow]) -> None:
+        rows = list(rows)
+        if self._usual.is_lacking(rows):
+            # Only for a moment: a server that hangs must not keep the page from showing what is known.
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.ensure_future(self._site.call(self._usual.ask, rows))
+            await asyncio.wait({self._asking}, timeout=PATIENCE_S)
 
     async def job(self, request: Request) -> Response:
         """One job, or one array."""
@@ -65,6 +70,10 @@ class Pages:
         is_running = facts.row is not None and facts.row.state == JobState.RUNNING.value
         if facts.row is not None and self._site.config.details:
             outputs = await self._outputs(facts.row)
+        usual_s = None
+        if is_running and facts.row is not None:
+            await self._ask_usual([facts.row])
+            usual_s = self._usual.of([facts.row]).get(facts.row.job_id)
         return self._page(
             request,
             "job.html",
@@ -72,7 +81,7 @@ class Pages:
             row=facts.row,
             outputs=outputs,
             progress=next((progress_of(one.text[-4096:]) for one in outputs), None) if is_running else None,
-            usual_s=None,
+            usual_s=usual_s,
             now_s=time.time(),
             live=f"/live/job/{facts.text}",
         )

@@ -55,7 +55,7 @@ GLOBALS = {"reason": reason, "waits_text": waits_text}
 def _procs(missing: int, needed: int, ahead: int) -> str:
     free = max(0, needed - missing)
     is_free = f"{free} {'is' if free == 1 else 'are'} free" if free else "none is free"
-    before = f"; {plural(ahead, 'job')} before it" if ahead else ""
+    before = f"; {plural(ahead, 'job')} ahead" if ahead else ""
     return f"needs {plural(needed, 'proc')}, {is_free}{before}"
 
 

@@ -122,9 +122,11 @@ def alone(path: str) -> Iterator[None]:
         raise JobdError(f"{path}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError:
+        os.close(descriptor)
         raise Taken("another page of yours runs and keeps this record: look there") from None
+    try:
+        yield
     finally:
         os.close(descriptor)
 

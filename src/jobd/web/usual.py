@@ -7,7 +7,7 @@ from statistics import median
 from jobd.api.client import Client
 from jobd.errors import JobdError
 from jobd.states import JobState
-from jobd.web.expected import FOR_ROOM
+from jobd.web.expected import FOR_ROOM, WAITING_MAX
 from jobd.web.looks import elapsed_s
 from jobd.wire import messages as m
 from jobd.wire.rows import JobRow
@@ -18,7 +18,6 @@ KEPT_S = 300.0
 AGAIN_S = 10.0  # after a server that did not answer
 KEPT_MAX = 1000
 PATIENCE_S = 0.3  # that a page waits for it
-WAITING_MAX = 20  # waiting jobs that it is asked for: the next ones
 ASKED_MAX = 20  # names in one go; the others come with the next picture
 
 # Names that say nothing of what is run: of commands and scripts without a name of their own.

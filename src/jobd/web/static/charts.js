@@ -230,6 +230,7 @@
   // ---- beginnings
   window.jobdCharts = { asker, clock, colour, fetched, moment, span, tick, SVG };
   function begin() {
+    for (const table of document.querySelectorAll("details.chart-table")) table.open = false; // it was for who has no scripts
     const kinds = { usage, job, timeline: window.jobdTimeline };
     for (const place of document.querySelectorAll("[data-chart]")) {
       if (place.dataset.isDrawn || !kinds[place.dataset.chart]) continue;

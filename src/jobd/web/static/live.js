@@ -183,6 +183,7 @@
   }
 
   // ---- the stream; a page that nobody sees has none
+  const LOST = document.getElementById("link") ? document.getElementById("link").textContent : "";
   function listen() {
     clearTimeout(again);
     if (source || document.hidden) return;
@@ -201,12 +202,14 @@
     });
     source.addEventListener("output", (event) => output(JSON.parse(event.data)));
     source.onerror = () => {
+      text(document.getElementById("link"), LOST);
       lost(true);
       // A browser comes again by itself, but not after an answer that was no stream: too many viewers, or a session that is over.
       if (source && source.readyState === EventSource.CLOSED) {
         source = null;
         fetch(body.dataset.live, { method: "HEAD", cache: "no-store" }).then((answer) => {
           if (answer.status === 401 || answer.status === 403) location.reload();
+          if (answer.status === 503) text(document.getElementById("link"), "Too many pages look already: this one is not kept up to date. Trying again …");
         }, () => {});
         clearTimeout(again);
         again = setTimeout(listen, 5000);

@@ -10,23 +10,24 @@ from typing import NamedTuple
 from jobd.errors import ConfigError
 
 SIZE_MAX = 1 << 20
+NB_PROC_MAX = 1 << 20
 _YES_NO = configparser.ConfigParser.BOOLEAN_STATES
 
 
-class Web(NamedTuple):
+class Page(NamedTuple):
     """What the section WEB_QMserver says."""
 
     host: str | None = None
     port: int | None = None
-    refresh_s: float | None = None
+    refresh_s: int | None = None
     is_detailed: bool | None = None
     may_delete: bool | None = None  # waiting and done jobs
     may_kill: bool | None = None  # running jobs
     is_debugging: bool | None = None
 
 
-class QmServ(NamedTuple):
-    """What the section QMServer says, and the page's section."""
+class Server(NamedTuple):
+    """What the section QMServer says."""
 
     folder: str | None
     max_nb_proc: int | None
@@ -34,15 +35,47 @@ class QmServ(NamedTuple):
     is_mailing: bool | None
     launch_type: str | None
     is_debugging: bool | None
-    web: Web
 
 
-def load(path: str) -> QmServ:
-    """What that file says.
+def server(path: str) -> Server:
+    """What that file says of the jobs.
+
+    Raises:
+        ConfigError: it cannot be read, has no such section, or says something impossible.
+    """
+    parser = _read(path)
+    if not parser.has_section("QMServer"):
+        raise ConfigError(f"{path}: no section [QMServer]")
+    section = _Section(path, parser, "QMServer")
+    return Server(
+        folder=section.text("QM_FOLDER"),
+        max_nb_proc=section.number("MaxNbProcessors", 1, NB_PROC_MAX),
+        job_file=section.text("job_file"),
+        is_mailing=section.flag("MailActive"),
+        launch_type=_launch_type(section),
+        is_debugging=section.flag("Debug"),
+    )
+
+
+def page(path: str) -> Page:
+    """What that file says of the page; nothing, if it has no such section.
 
     Raises:
         ConfigError: it cannot be read, or says something impossible.
     """
+    section = _Section(path, _read(path), "WEB_QMserver")
+    return Page(
+        host=section.text("Host"),
+        port=section.number("The_Port", 1, 65535),
+        refresh_s=section.number("Refresh_Rate", 0, 86400),
+        is_detailed=section.flag("Display_details"),
+        may_delete=section.flag("Delete_Jobs"),
+        may_kill=section.flag("Licence_to_kill"),
+        is_debugging=section.flag("Debug"),
+    )
+
+
+def _read(path: str) -> configparser.ConfigParser:
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
             text = file.read(SIZE_MAX + 1)
@@ -55,27 +88,7 @@ def load(path: str) -> QmServ:
         parser.read_string(text)
     except configparser.Error as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
-    if not parser.has_section("QMServer"):
-        raise ConfigError(f"{path}: no section [QMServer]")
-    server = _Section(path, parser, "QMServer")
-    page = _Section(path, parser, "WEB_QMserver")
-    return QmServ(
-        folder=server.text("QM_FOLDER"),
-        max_nb_proc=server.number("MaxNbProcessors", 1, 1 << 20),
-        job_file=server.text("job_file"),
-        is_mailing=server.flag("MailActive"),
-        launch_type=_launch_type(server),
-        is_debugging=server.flag("Debug"),
-        web=Web(
-            host=page.text("Host"),
-            port=page.number("The_Port", 1, 65535),
-            refresh_s=page.number("Refresh_Rate", 0, 86400),
-            is_detailed=page.flag("Display_details"),
-            may_delete=page.flag("Delete_Jobs"),
-            may_kill=page.flag("Licence_to_kill"),
-            is_debugging=page.flag("Debug"),
-        ),
-    )
+    return parser
 
 
 class _Section:
@@ -89,12 +102,17 @@ class _Section:
         return (self._values.get(key.lower()) or "").strip().strip("\"'") or None
 
     def number(self, key: str, low: int, high: int) -> int | None:
+        """A whole number; one that is written as 5.0, or halves of seconds, are rounded."""
         text = self.text(key)
         if text is None:
             return None
-        if not (text.isascii() and text.isdigit()) or not low <= int(text[:12]) <= high:
+        try:
+            value = round(float(text))
+        except (ValueError, OverflowError):
+            value = low - 1
+        if not low <= value <= high:
             raise ConfigError(f"{self.where} {key} is a number from {low} to {high}, not {text[:60]!r}")
-        return int(text)
+        return value
 
     def flag(self, key: str) -> bool | None:
         text = self.text(key)
@@ -105,6 +123,6 @@ class _Section:
         return _YES_NO[text.lower()]
 
 
-def _launch_type(server: _Section) -> str | None:
-    text = server.text("launch_type")
+def _launch_type(section: _Section) -> str | None:
+    text = section.text("launch_type")
     return None if text is None else text.lower().replace("_", "-").replace("nonblocking", "non-blocking")
