@@ -101,7 +101,8 @@ class Spool:
 
     def until_lost(self, name: str) -> tuple[Path, str]:
         """Wait until a folder of that name is in lost+found; where it is, and its process.log."""
-        self.until(lambda: self.found(self.lost, name))
+        # Where the folder itself may not be written to, another is made around it: first that, then its log, then the folder moves in.
+        self.until(lambda: any((path / "process.log").exists() for path in self.found(self.lost, name)[-1:]))
         path = self.found(self.lost, name)[-1]
         return path, (path / "process.log").read_text()
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from jobd import qmserv
 from jobd.errors import ConfigError, UsageError
-from jobd.spool import files, marks, qmserv, settings
+from jobd.spool import files, marks, settings
 from jobd.spool.files import BadFile
 from jobd.spool.info import NoInfo, Wanted, wanted_of
 from jobd.spool.main import build_parser, settings_of
@@ -108,9 +109,8 @@ def test_qmserv_is_read_as_it_is(tmp_path: Path) -> None:
         "launch_type : non-blocking\nDebug : no\n[WEB_QMserver]\nHost : localhost\nThe_Port : 8000\nRefresh_Rate : 5\nDisplay_details : True\n"
         "Delete_Jobs : true\nLicence_to_kill : False\nDebug : False\n"
     )
-    found = qmserv.load(str(path))
-    assert found[:6] == ("~/QM", 12, "proc_config.cfg", True, "non-blocking", False)
-    assert found.web == ("localhost", 8000, 5, True, True, False, False)
+    assert qmserv.server(str(path)) == ("~/QM", 12, "proc_config.cfg", True, "non-blocking", False)
+    assert qmserv.page(str(path)) == ("localhost", 8000, 5, True, True, False, False)
     values = settings.of_qm(str(path))
     assert (
         values["folder"] == os.path.expanduser("~/QM")
@@ -124,11 +124,15 @@ def test_qmserv_is_read_as_it_is(tmp_path: Path) -> None:
         ("[QMServer]\nMaxNbProcessors : many\n", "MaxNbProcessors is a number"),
         ("[QMServer]\nMailActive : perhaps\n", "MailActive is True or False"),
         ("[QMServer]\nlaunch_type : sometimes\n", "launch_type is blocking or non-blocking"),
-        ("[QMServer]\n[WEB_QMserver]\nThe_Port : 99999\n", "The_Port is a number from 1 to 65535"),
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=error):
             settings.of_qm(str(path))
+    # What is said of the page is the page's business alone.
+    path.write_text("[QMServer]\n[WEB_QMserver]\nThe_Port : 99999\nRefresh_Rate : 2.5 ; s\n")
+    assert settings.of_qm(str(path)) == {}
+    with pytest.raises(ConfigError, match="The_Port is a number from 1 to 65535, not '99999'"):
+        qmserv.page(str(path))
     with pytest.raises(ConfigError, match="No such file"):
         settings.of_qm(str(tmp_path / "missing"))
 
@@ -191,13 +195,43 @@ def test_a_mark_is_of_one_folder(tmp_path: Path) -> None:
 def test_links_turn_and_free_names(tmp_path: Path) -> None:
     places = Places(settings.Settings(folder=str(tmp_path / "q")))
     places.make()
-    places.turn("t", f"{places.queue}/a")
-    places.turn("t", f"{places.running}/a")
-    places.turn("t", f"{places.running}/a")
-    assert os.readlink(places.link_of("t")) == "../QM_Jobs/a"
+    token = marks.new_token()
+    places.turn(token, f"{places.queue}/a")
+    places.turn(token, f"{places.running}/a")
+    places.turn(token, f"{places.running}/a")
+    assert os.readlink(places.link_of(token)) == "../QM_Jobs/a"
     os.mkdir(f"{places.done}/x")
     os.symlink("nowhere", f"{places.done}/x.2")
     assert places.free(places.done, "x") == f"{places.done}/x.3"
     assert len(os.fsencode(os.path.basename(places.free(places.done, "é" * 200)))) <= 255
     places.drop_stale_links({"other"})
-    assert not os.path.lexists(places.link_of("t"))
+    assert not os.path.lexists(places.link_of(token))
+
+
+def test_links_that_are_just_being_turned_are_left_alone(tmp_path: Path) -> None:
+    """ln makes another link beside the one that it turns; a launcher whose other link goes away gives its job up."""
+    places = Places(settings.Settings(str(tmp_path)))
+    places.make()
+    links = Path(places.links)
+    old, token = "CuZz9876", marks.new_token()
+    for name in ("CuAb1234", old, token, f"{marks.new_token()}.new"):
+        (links / name).symlink_to("../QM_Jobs/nothing")
+    os.utime(links / old, (1e9, 1e9), follow_symlinks=False)
+    places.drop_stale_links({token})
+    assert sorted(os.listdir(links)) == sorted(["CuAb1234", token, "lock"])
+
+
+def test_only_what_is_done_loses_its_mark(tmp_path: Path) -> None:
+    places = Places(settings.Settings(str(tmp_path)))
+    places.make()
+    for place in (places.running, places.done, places.lost):
+        folder, token = os.path.join(place, "one"), marks.new_token()
+        os.mkdir(folder)
+        marks.write(folder, token, "one", {})
+        places.turn(token, folder)
+    places.drop_stale_links(set())
+    found = [
+        os.path.exists(os.path.join(place, "one", ".jobd-spool"))
+        for place in (places.running, places.done, places.lost)
+    ]
+    assert found == [True, False, False]

@@ -207,7 +207,10 @@ def test_by_keyboard_alone(client: jobd.Client, web: Web, browser: Browser) -> N
             break
     keys(Keys.ENTER)
     browser.until_text("?", "#sure-title")
-    assert browser.run("return document.activeElement.className") == "danger", "yes has the focus"
+    # A key that is pressed for too long ends nothing.
+    assert browser.run("return document.activeElement.innerText") == "No, go back"
+    browser.driver.switch_to.active_element.send_keys(Keys.SHIFT, Keys.TAB)
+    assert browser.run("return document.activeElement.className") == "danger"
     keys(Keys.ENTER)
     assert jobs[1].wait(PATIENCE_S).state == "CANCELLED"
     jobs[0].cancel()
@@ -274,3 +277,23 @@ def test_a_hundred_thousand_jobs_in_the_history(house: House, browser: Browser) 
         browser.go(web.page("/usage?span=day"))
         browser.until_text("jobs ended", "[data-part=means]")
         browser.go("about:blank")  # before the page's program ends
+
+
+def test_one_viewer_too_many_is_told_so(client: jobd.Client, house: House, browser: Browser) -> None:
+    config = house.root / "few.toml"
+    config.write_text("viewers_max = 1\n")
+    with serving(house, "--config", str(config)) as few:
+        browser.go(few.address)
+        browser.until(
+            lambda: browser.run("return document.documentElement.dataset.isLive") == "1", "it is live"
+        )
+        first = browser.driver.current_window_handle
+        browser.driver.switch_to.new_window("window")
+        browser.go(few.page("/"))
+        browser.until_text("Too many pages look already", "#link")
+        browser.driver.close()
+        browser.driver.switch_to.window(first)
+        browser.until(
+            lambda: browser.run("return document.documentElement.dataset.isLive") == "1", "it is live still"
+        )
+        browser.complaints()  # of the 503

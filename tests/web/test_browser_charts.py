@@ -190,3 +190,24 @@ def test_data_is_refused_to_strangers_and_nonsense_is_one_line(
             assert answer.status_code == 400 and len(answer.text) < 5000, (path, answer.text)
         assert stranger.get("/data/job/999").status_code == 404
         assert stranger.get("/data/job/99999999999999999999999").status_code in (400, 404)
+
+
+def test_without_scripts_the_tables_are_open_and_nothing_is_empty(
+    client: jobd.Client, web: Web, browser: Browser
+) -> None:
+    client.submit("sleep 1000", name="long")
+    browser.go(web.address)
+    browser.go(web.page("/timeline"))
+    browser.until(lambda: count(browser, "timeline", "bars") == 1, "a bar")
+    for path in ("/usage", "/timeline"):
+        browser.go(web.page(path))
+        assert not browser.run("return document.querySelector('details.chart-table').open"), (
+            "the drawing is enough"
+        )
+    browser.go("about:blank")
+    browser.scripts(False)
+    for path, words in (("/usage", "really used"), ("/timeline", "The longest of these jobs")):
+        browser.go(web.page(path))
+        shown = browser.one("details.chart-table").text
+        assert words in shown
+        assert not [one for one in browser.all(".chart svg, .chart button, .chart h2") if one.is_displayed()]

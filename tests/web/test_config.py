@@ -117,7 +117,7 @@ def test_without_the_section_all_is_as_usual(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("8111", "many", "The_Port is a number"),
-        ("8111", "70000", "port is from 1"),
+        ("8111", "70000", "The_Port is a number from 1"),
         ("5.0", "inf", "Refresh_Rate is a number"),
         ("Debug : False", "Debug : perhaps", "Debug is True or False"),
         ("[WEB_QMserver]", "[WEB_QMserver", "QMserv.cfg"),

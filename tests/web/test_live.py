@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from jobd.web.site import EVENTS_MAX, Site
 from jobd.web.usual import Usual
 from jobd.wire import messages as m
 
+from .rows import job_row
 from .sites import picture, running, site_of
 
 PATIENCE_S = 20.0
@@ -209,7 +211,10 @@ def test_a_channel_ends_with_its_last_viewer(tmp_path: Path) -> None:
             assert live._watcher is not None and live._watcher._called
             await browser.leave()
             await asyncio.gather(*live._tasks)
-            assert not live._channels and not live._watcher._called
+            assert not live._channels
+            async with asyncio.timeout(PATIENCE_S):
+                while live._watcher._called:  # a thread that may wait for the disk closes the files
+                    await asyncio.sleep(0)
 
     played(play)
 
@@ -234,6 +239,33 @@ def test_progress_is_told_as_soon_as_it_is_written(tmp_path: Path) -> None:
         assert "p1" not in last.parts
         for one in (browser, late, last):
             await one.leave()
+
+    played(play)
+
+
+def test_who_waits_is_told_a_new_start_when_those_that_run_come_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "REDRAWN_S", 0.0)
+
+    def start(browser: Browser) -> float:
+        found = re.search(r'starts <time data-until="(\d+)"', browser.parts.get("board", ""))
+        return float(found[1]) if found is not None else 0.0
+
+    async def play(site: Site, live: Live) -> None:
+        out = tmp_path / "out"
+        out.write_text("1 / 4\n")
+        waits = job_row(
+            2, nb_proc=4, reason_code="Resources", reason="4 of 4 procs missing, in use by job 1 (a: 4)"
+        )
+        site.show(picture(running(1, nb_proc=4, output=out), waits), [])
+        browser = overview(live)
+        await browser.until(lambda: start(browser))
+        before = start(browser)
+        with out.open("a") as file:
+            file.write("3 / 4\n")
+        await browser.until(lambda: start(browser) < before - 60)
+        await browser.leave()
 
     played(play)
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,55 @@ def test_it_ends_at_once_though_somebody_looks(house: House) -> None:
         assert visitor.web.stop() == 0
         assert time.monotonic() - began < 4
         live.until(lambda: live.is_over)
+
+
+def test_a_server_that_hangs_keeps_nobody_from_what_is_known(house: House) -> None:
+    house.server(2)
+    with visiting(house) as visitor, contextlib.ExitStack() as stack:
+        with house.environment():
+            os.environ["HOUSE"] = house.mark
+            submitted(house, "sleep 1000", name="known")
+        with listening(visitor, "/live/overview") as live:
+            live.until(lambda: "known" in live.parts.get("board", ""))
+        server = house.server_pid()
+        os.kill(server, signal.SIGSTOP)
+        stack.callback(os.kill, server, signal.SIGCONT)
+        asking = [threading.Thread(target=visitor.http.get, args=("/job/1",)) for _ in range(12)]
+        for thread in asking:
+            thread.start()
+        for _ in range(3):
+            began_s = time.monotonic()
+            assert "known" in visitor.page("/")
+            assert time.monotonic() - began_s < 4  # a server is waited for 5 s
+        for thread in asking:
+            thread.join(PATIENCE_S)
+
+
+def test_idle_connections_keep_nobody_out(house: House) -> None:
+    house.server(2)
+    with visiting(house) as visitor, contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", visitor.web.port)
+        for _ in range(320):
+            stack.enter_context(socket.create_connection(address, PATIENCE_S)).sendall(b"GET / HT")
+        with listening(visitor, "/live/overview") as live:
+            live.until(lambda: "board" in live.parts)
+            visitor.page("/")
+            for _ in range(320):
+                stack.enter_context(socket.create_connection(address, PATIENCE_S)).sendall(b"GET / HT")
+            visitor.page("/")
+            assert not live.is_over
+
+
+def test_nonsense_does_not_fill_the_log(house: House) -> None:
+    with visiting(house) as visitor:
+        for text in (b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"FOO\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", visitor.web.port), PATIENCE_S) as one:
+                one.sendall(text)
+                assert b"400 Bad Request" in one.recv(1000)
+        process = visitor.web.process
+        process.terminate()
+        assert process.stdout is not None
+        assert process.stdout.read().count("\n") == 1  # that it prints no token; where it is was read before
 
 
 def test_an_address_that_is_taken_is_said(house: House) -> None:

@@ -41,6 +41,54 @@ def test_the_overview_of_real_jobs(visitor: Visitor, client: jobd.Client) -> Non
         live.until(lambda: "The queue is empty" in live.parts["board"] and "cancelled" in live.parts["board"])
 
 
+def test_the_first_line_keeps_up_with_how_far_jobs_are(
+    visitor: Visitor, client: jobd.Client, house: House
+) -> None:
+    gate = house.pipe("gate")
+    with listening(visitor, "/live/overview") as live:
+        job = client.submit(f"echo begun; while read line; do echo $line; done < {gate}", name="tells")
+        with gate.open("w", buffering=1) as goes_on:
+            live.until(lambda: "tells" in live.parts.get("board", ""))
+            assert "What runs is over" not in live.parts["board"]
+            goes_on.write("90 / 100\n")
+            live.until(lambda: "What runs is over" in live.parts.get("lead", "") + live.parts["board"])
+            goes_on.write("99 / 100\n")
+            live.until(lambda: "99 / 100" in live.parts.get(f"p{job.id}", ""))
+            assert "What runs is over" in live.parts["lead"]
+
+
+def test_who_waits_for_something_else_than_room_is_counted(visitor: Visitor, client: jobd.Client) -> None:
+    runs = client.submit("sleep 1000", nb_proc=2)
+    client.submit("true", hold=True)
+    client.submit("true", dependency=f"afterok:{runs.id}")
+    client.submit("true")
+    status = client.status()
+    assert (status.waiting, status.gated) == (1, 2)
+    with listening(visitor, "/live/overview") as live:
+        live.until(lambda: "<b>2</b> wait, <b>1</b> is held" in live.parts.get("board", ""))
+
+
+def test_the_page_of_a_job_knows_how_long_such_ones_take(visitor: Visitor, client: jobd.Client) -> None:
+    for _ in range(2):
+        client.submit("true # or not", name="usually").wait()
+    job = client.submit("sleep 1000", name="usually")
+    with listening(visitor, f"/live/job/{job.id}") as live:
+        live.until(lambda: "It has run for" in live.parts.get("job", ""))
+        live.until(lambda: "it takes longer than usual" in live.parts["job"])
+    assert "it takes longer than usual" in visitor.page(f"/job/{job.id}")
+
+
+def test_tabs_and_wide_blanks_stay_what_they_are(visitor: Visitor, client: jobd.Client) -> None:
+    said = "a\tb\u3000c\xa0d \u202ee <i>&"
+    job = client.submit(script=f"#!/bin/sh\n# {said}\nprintf '%s' '{said}'\n")
+    job.wait()
+    page = visitor.page(f"/job/{job.id}")
+    shown = said.replace("\u202e", "\ufffd").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert f">{shown}</pre>" in page and f"# {shown}\n" in page
+    with listening(visitor, f"/live/job/{job.id}") as live:
+        live.until(lambda: live.output.get("stdout") == said.replace("\u202e", "\ufffd"))
+
+
 def test_one_job_with_its_facts_its_script_and_its_output(
     visitor: Visitor, client: jobd.Client, house: House
 ) -> None:

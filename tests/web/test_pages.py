@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from jobd.api.board import Picture
-from jobd.web import looks
+from jobd.web import drawn, looks
 from jobd.web.actions import own_path, read
 from jobd.web.config import Config
 from jobd.web.drawn import job_address
 
 from .rows import batch_row, job_row
-from .sites import ALL, ROOT, browser_of, ended, picture, running, site_of, text_of
+from .sites import ALL, ROOT, browser_of, ended, picture, running, site_of, status, text_of
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -219,20 +219,56 @@ def test_nothing_invisible_gets_into_a_page() -> None:
 
 
 # ---- sizes
-def test_the_page_of_a_full_list_is_small() -> None:
-    worst = "<&>'\"" * 51
-    rows = [running(number, name=worst, reason=worst * 4) for number in range(1, 5)]
+@pytest.mark.parametrize("char", ["<", "'", "\U000e0001", "\U0001f600", "\u202e", "a"])
+def test_the_page_of_a_full_list_is_small_whatever_the_names(char: str) -> None:
+    worst = char * 256
+    rows = [running(number, name=worst, reason=worst * 4) for number in range(1, 101)]
     rows += [
         job_row(number, name=worst, reason=worst * 10, batch=batch_row(labels=[["comment", worst]]))
-        for number in range(5, 201)
+        for number in range(101, 201)
     ]
-    usual = [
+    shown = picture(
+        *rows,
+        nb_proc=100,
+        used=100,
+        recent=tuple(ended(n, "FAILED", name=worst, reason=worst) for n in range(300, 320)),
+    )
+    page = browser_of(site_of(Config(allow=ALL), shown)).get("/")
+    assert page.status_code == 200 and len(page.content) <= 300_000
+    if char == "a":
+        assert "These are the first" not in page.text
+    else:
+        # What has no room is told.
+        assert (
+            re.search(r"These are the first \d+\. \d+ more wait behind them", page.text)
+            or 'id="j200"' in page.text
+        )
+
+
+def test_the_page_of_a_usual_queue_shows_all_its_rows() -> None:
+    rows = [
         job_row(number, name="sim-17", reason="4 of 4 procs missing, in use by job 3")
         for number in range(200)
     ]
-    for shown, most in ((picture(*rows), 1_200_000), (picture(*usual), 300_000)):
-        answer = browser_of(site_of(Config(allow=ALL), shown)).get("/")
-        assert answer.status_code == 200 and len(answer.content) < most
+    page = browser_of(site_of(Config(allow=ALL), picture(*rows))).get("/")
+    assert len(page.content) < 200_000 and page.text.count('<tr id="j') == 200
+
+
+def test_procs_in_use_are_never_drawn_as_free() -> None:
+    rows = [running(number, name="'" * 99) for number in range(1, 200)]
+    bar = str(drawn.procs_bar(rows, status(nb_proc=512, used=500)))
+    assert len(bar) < 100_000 and 'class="others"' in bar
+    few = str(drawn.procs_bar(rows[:2], status(nb_proc=4, used=2)))
+    assert 'class="others"' not in few
+
+
+def test_all_that_wait_are_counted_where_the_list_is_cut() -> None:
+    rows = [job_row(number) for number in range(20)]
+    shown = picture(*rows, waiting=5000, gated=700)._replace(is_cut=True)
+    page = overview(shown)
+    assert (
+        "5700 jobs wait" in page.text and "These are the first 20. 5680 more wait behind them." in page.text
+    )
 
 
 def test_a_page_is_drawn_quickly() -> None:

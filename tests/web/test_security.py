@@ -149,6 +149,17 @@ def test_without_a_session_nothing_but_the_looks_is_told() -> None:
     assert browser.get("/static/style.css").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/static/nothing", "/static/", "/static/%00", "/static/../job/1"])
+def test_what_is_not_there_tells_a_stranger_nothing_of_the_queue(path: str) -> None:
+    site = site_of(shown=picture(running(1, name="secret"), waiting=4321))
+    stranger = browser_of(site, is_in=False)
+    for method in ("GET", "POST"):
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        answer = stranger.request(method, path, headers=headers)
+        assert answer.status_code in (401, 404) and "4321" not in answer.text and "running" not in answer.text
+    assert "4321" in browser_of(site).get("/static/nothing").text
+
+
 def test_who_follows_a_link_of_another_site_is_led_in_by_one_step_of_our_own() -> None:
     browser = browser_of(site_of(shown=picture()), is_in=False)
     answer = browser.get("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"})

@@ -3,6 +3,8 @@
 import os
 import select
 import socket
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,32 @@ def test_hundreds_of_files_need_one_instance(tmp_path: Path, seen: Seen) -> None
     for tail in tails:
         tail.close()
     seen.watcher.close()
+
+
+def test_a_file_may_be_watched_and_left_by_many_threads(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.touch()
+    descriptor = os.open(path, os.O_RDONLY)
+    watcher = Watcher()
+    heard: set[int] = set()
+
+    def come_and_go(number: int) -> None:
+        for _ in range(300):
+            watcher.remove(watcher.add(descriptor, lambda: None))
+        watcher.add(descriptor, lambda: heard.add(number))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=come_and_go, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    path.write_text("news")
+    watcher.read()
+    assert heard == set(range(8))
+    watcher.close()
+    os.close(descriptor)

@@ -1,5 +1,7 @@
 """The sums over time, the thinning of curves, and the store: values and files only."""
 
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from jobd.errors import JobdError
 from jobd.web import store
 from jobd.web.ledger import Ledger, living_stretches
 from jobd.web.samples import Curve
-from jobd.web.store import Reader, Span, Store, packed, unpacked
+from jobd.web.store import Reader, Span, Store, Taken, alone, packed, unpacked
 from jobd.web.usage import DAY, HOUR, WEEK, Buckets, Point, Stretch, Use, parts, stretches
 from jobd.wire.rows import JobRow
 
@@ -255,6 +257,33 @@ def test_a_damaged_file_is_made_anew(path: str, data: bytes) -> None:
     book.add_span(Span(2.0, 1, 1.0, 1, [], "x", "COMPLETED"))
     book.commit()
     book.close()
+
+
+def test_a_full_disk_or_a_lock_is_no_damage(path: str) -> None:
+    book = Store(path)
+    book.begin()
+    book.remember("precious", 1)
+    book.commit()
+    book.close()
+    inode = os.stat(path).st_ino
+    # Somebody holds it, as a backup may.
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(JobdError, match="locked"):
+        Store(path)
+    other.close()
+    assert os.stat(path).st_ino == inode
+    again = Store(path)
+    assert again.value("precious") == 1
+    again.close()
+
+
+def test_two_never_keep_one_file(path: str) -> None:
+    with alone(path), pytest.raises(Taken, match="another page"), alone(path):
+        pass
+    with alone(path):
+        pass
 
 
 def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:

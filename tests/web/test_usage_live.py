@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -118,6 +119,44 @@ def test_jobs_that_run_and_end_are_counted_with_their_processors(
     assert (span.job_id, span.name, span.cpus, span.nb_proc) == (busy.id, "two", [0, 1], 2)
     assert follow.total("busy") == pytest.approx(2 * (end.ended_at - end.started_at), abs=0.3)
     assert follow.total("jobs") == 1 and not follow.ledger.living()
+
+
+def test_two_pages_count_each_job_once(client: jobd.Client, following: Callable[[], Follow]) -> None:
+    first = following()
+    first.until(lambda: first.ledger)
+    second = following()
+    second.until(lambda: "another page" in second.follower.trouble)
+    client.submit_many(["true"] * 7)
+    first.until(lambda: first.total("jobs") == 7)
+    first.close()
+    with Reader(first.path) as reader:
+        assert len(list(reader.spans(0, 4e9, is_long=False))) == 7
+    third = following()
+    third.until(lambda: third.ledger and third.total("jobs") == 7)
+
+
+@pytest.mark.parametrize("what", ["torn", "gone"])
+def test_a_record_that_is_damaged_or_removed_is_read_anew(
+    client: jobd.Client, following: Callable[[], Follow], what: str
+) -> None:
+    follow = following()
+    client.submit_many(["true"] * 5)
+    follow.until(lambda: len(follow.spans()) == 5)
+    if what == "gone":
+        for end in ("", "-wal", "-shm"):
+            os.unlink(follow.path + end)
+    else:
+        with open(follow.path, "r+b") as file:
+            file.truncate(os.path.getsize(follow.path))
+            for at in range(0, max(8192, os.path.getsize(follow.path)), 4096):
+                file.seek(at)
+                file.write(b"\xff" * 4096)
+        os.unlink(follow.path + "-wal")
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT  # type: ignore[misc]
+        follow.follower.torn(error)
+    client.submit_many(["true"] * 2)
+    follow.until(lambda: len(follow.spans()) == 7 and follow.total("jobs") == 7)
 
 
 def test_a_page_that_is_away_misses_nothing_and_counts_nothing_twice(
