@@ -264,7 +264,7 @@ def counts(picture: Picture) -> str:
         return ""
     waiting = [row for row in picture.rows if row.state == "PENDING"]
     held = sum(word_of(row) == "held" for row in waiting)
-    text = f"{status.running} running, {status.suspended} suspended, {max(status.waiting, len(waiting) - held)} waiting"
+    text = f"{status.running} running, {status.suspended} suspended, {max(status.waiting + status.gated, len(waiting)) - held} waiting"
     return f"{text}, {held} held" if held else text
 
 
