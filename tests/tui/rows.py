@@ -95,6 +95,7 @@ def status(**fields: Any) -> m.Status:
         "running": 2,
         "suspended": 1,
         "waiting": 7,
+        "gated": 1,
         "agent_pid": 2,
         "cpus": [0, 1, 2, 3],
         "last_seq": 9,

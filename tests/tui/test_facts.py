@@ -146,9 +146,9 @@ def test_the_day_stands_with_a_time_where_it_is_not_clear() -> None:
 
 
 def test_jobs_that_wait_for_something_else_are_counted_too() -> None:
-    shown = picture(row(1), row(2), row(3, batch={"is_held": True}), status=status(waiting=1))
+    shown = picture(row(1), row(2), row(3, batch={"is_held": True}), status=status(waiting=1, gated=2))
     assert facts.counts(shown) == "2 running, 1 suspended, 2 waiting, 1 held"
-    assert facts.counts(picture(row(1), is_cut=True)) == "2 running, 1 suspended, 7 waiting"
+    assert facts.counts(picture(row(1), is_cut=True)) == "2 running, 1 suspended, 8 waiting"
 
 
 def test_pauses_are_not_counted() -> None:

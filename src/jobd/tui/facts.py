@@ -258,7 +258,7 @@ def head(status: Status | None, node: Node | None) -> list[tuple[str, str]]:
 
 
 def counts(picture: Picture) -> str:
-    """How many jobs run and wait. The server counts those that wait for room; what waits for something else stands among the rows."""
+    """How many jobs run and wait. A job that is held does not count as waiting here."""
     status = picture.status
     if status is None:
         return ""
