@@ -140,9 +140,7 @@ def test_a_wrong_word_is_refused_in_one_line(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(["--port", "x"])
     assert caught.value.code == 2
-    assert (
-        capsys.readouterr().err == "jobctl web: argument --port: invalid int value: 'x' (jobctl web --help)\n"
-    )
+    assert capsys.readouterr().err == "jobctl: argument --port: invalid int value: 'x' (jobctl web --help)\n"
 
 
 def test_options_stand_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 
 import zmq
 
-from jobd import __version__, locks, paths
+from jobd import __version__, locks, manager, paths
 from jobd.core.job import Now
 from jobd.core.reports import limits_set
-from jobd.daemon import notify
+from jobd.daemon import systemd
 from jobd.daemon.housekeeping import Housekeeping
 from jobd.daemon.inputs import Facts
 from jobd.daemon.keeper import Keeper
@@ -137,7 +137,7 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     world = recovered(journal, cpus, now, capacity_of(machine, config))
     server_id = journal.meta("server_id") or secrets.token_hex(6)
     boot_id = _boot_id()
-    sockets = Sockets(notify.listen_fd(paths.control_socket()))
+    sockets = Sockets(systemd.listen_fd(paths.control_socket()))
     facts = Facts(
         __version__,
         os.getpid(),
@@ -163,7 +163,7 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
         log.critical("%s: the server stops; what was acknowledged is safe", error)
         return 1
     finally:
-        notify.notify("STOPPING=1")
+        manager.tell("STOPPING=1")
         server.say_bye()
         sockets.close()
         journal.close()
@@ -181,7 +181,7 @@ def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
     keeper = Keeper(grace_s=server.config.kill_grace_s)
     housekeeping = Housekeeping(server.config.history_days)
     followed: int | None = None
-    watchdog_s = notify.watchdog_s()
+    watchdog_s = systemd.watchdog_s()
     sign_of_life_s = 0.0
     server.tick([], _now())
     is_ready = False
@@ -198,7 +198,7 @@ def _serve(server: Server, sockets: Sockets, ready_fd: int | None) -> None:
             is_ready = True
             _tell_ready(ready_fd)
         if watchdog_s is not None and mono_s >= sign_of_life_s:
-            notify.notify("WATCHDOG=1")
+            manager.tell("WATCHDOG=1")
             sign_of_life_s = mono_s + watchdog_s
         wake_s = [at for at in (server.wake_at_s, keeper.start_at_s, housekeeping.at_s) if at is not None]
         if watchdog_s is not None:
@@ -242,7 +242,7 @@ def _was_told_to_stop(signals: socket.socket) -> bool:
 
 
 def _tell_ready(ready_fd: int | None) -> None:
-    notify.notify(f"READY=1\nSTATUS=pid {os.getpid()}")
+    manager.tell(f"READY=1\nSTATUS=pid {os.getpid()}")
     if ready_fd is not None:
         try:
             os.write(ready_fd, b"ready\n")
@@ -253,7 +253,7 @@ def _tell_ready(ready_fd: int | None) -> None:
 
 def _failed(ready_fd: int | None, text: str, code: int) -> int:
     line = f"jobd: {text}\n"
-    notify.notify(f"STATUS={text}")  # start.py shows it to whoever wanted the server
+    manager.tell(f"STATUS={text}")  # start.py shows it to whoever wanted the server
     if ready_fd is not None:
         try:
             os.write(ready_fd, line.encode())

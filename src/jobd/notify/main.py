@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from jobd import __version__
+from jobd import __version__, manager
 from jobd.errors import ConfigError, JobdError, Refused, UsageError
 from jobd.parsing import Parser
 
@@ -169,20 +169,6 @@ def _at_signal(act: Callable[[], None]) -> None:
     threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
-def _tell_manager(text: str) -> None:
-    """A word to systemd, if it has started us (sd_notify(3))."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.sendto(text.encode(), address)
-    except OSError:
-        pass  # a manager that went away needs no news
-
-
 def _serve(config: "Config") -> int:
     from jobd.notify.follow import Follower
     from jobd.notify.senders import Senders
@@ -199,9 +185,9 @@ def _serve(config: "Config") -> int:
         log(f"runs; notices go to: {', '.join(senders.texts)}")
         senders.start()
         try:
-            follower.run(ready=lambda: _tell_manager("READY=1"))
+            follower.run(ready=lambda: manager.tell("READY=1"))
         finally:
-            _tell_manager("STOPPING=1")
+            manager.tell("STOPPING=1")
             senders.end(PATIENCE_S)
         if store.is_damaged:  # the next start begins a new file
             raise JobdError(f"{store.path} is damaged")

@@ -1,26 +1,9 @@
-"""What passes between us and systemd: sd_notify(3), one datagram each, and the socket it opened for us (sd_listen_fds(3)).
-
-Without NOTIFY_SOCKET nothing is said.
-"""
+"""What systemd hands us: its patience, and the socket that it opened for us (sd_listen_fds(3)). What we tell it: manager.py."""
 
 import os
 import socket
 
 LISTEN_FD = 3  # SD_LISTEN_FDS_START
-
-
-def notify(text: str) -> None:
-    """Tell the service manager, if there is one."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.sendto(text.encode(errors="replace"), address)
-    except OSError:
-        pass  # a manager that went away needs no news
 
 
 def watchdog_s() -> float | None:
