@@ -142,6 +142,8 @@ class Client:
         Raises:
             NoServer: there is none.
         """
+        import socket  # noqa: F401  # not between the two looks: a server that leaves meanwhile would be woken by the second
+
         started = False
         while not (is_server_alive() and is_listening()):
             if time.monotonic() >= deadline_s:

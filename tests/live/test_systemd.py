@@ -423,10 +423,13 @@ def test_nobody_but_a_new_client_wakes_a_stopped_server(listening: Bed) -> None:
 
 
 def test_a_job_that_ends_while_the_server_stops_does_not_wake_it(listening: Bed) -> None:
-    for number in range(1, 6):
+    for _ in range(5):
         listening.ok("Sserver", "1")
-        child = listening.spawn("Salloc", "cat", stdin=subprocess.PIPE)
-        listening.until_state(number, "RUNNING")
+        child = listening.spawn(
+            "Salloc", "sh", "-c", "echo up; exec cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        # That its job is granted is not enough: a Salloc that has not heard of it waits for the next server.
+        assert child.stdout is not None and child.stdout.readline().strip() in ("up", b"up")
         pid = listening.server_pid()
         pidfd = os.pidfd_open(pid)
         assert child.stdin is not None

@@ -137,7 +137,9 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
     world = recovered(journal, cpus, now, capacity_of(machine, config))
     server_id = journal.meta("server_id") or secrets.token_hex(6)
     boot_id = _boot_id()
-    sockets = Sockets(systemd.listen_fd(paths.control_socket()))
+    listening = systemd.listen_fd(paths.control_socket())
+    kept = None if listening is None else os.dup(listening)  # ZeroMQ closes the other one
+    sockets = Sockets(listening)
     facts = Facts(
         __version__,
         os.getpid(),
@@ -168,6 +170,8 @@ def run(nb_proc: int | None, ready_fd: int | None) -> int:
         sockets.close()
         journal.close()
         log.info("stopped")
+        if kept is not None:
+            systemd.turn_away(kept)
     return 0
 
 

@@ -1,5 +1,6 @@
 """What systemd hands us: its patience, and the socket that it opened for us (sd_listen_fds(3)). What we tell it: manager.py."""
 
+import contextlib
 import os
 import socket
 
@@ -38,3 +39,15 @@ def listen_fd(path: str) -> int | None:
     except OSError:
         return None
     return LISTEN_FD
+
+
+def turn_away(descriptor: int) -> None:
+    """Our last act before the lock is let go: end the connections that were made while we were leaving.
+
+    Systemd would take them for a wish for a server: that of a Salloc which tells the end of its job to a server that it still sees.
+    Who does want one starts it when its connection ends.
+    """
+    with contextlib.suppress(OSError), socket.socket(fileno=descriptor) as listening:
+        listening.setblocking(False)
+        while True:
+            listening.accept()[0].close()
