@@ -77,6 +77,13 @@ async def see(top: Top, pilot: Pilot[int], *parts: str) -> None:
             await pilot.pause(0.01)
 
 
+async def match(top: Top, pilot: Pilot[int], pattern: str) -> None:
+    """Wait until that is seen: a first frame may come before the columns have their width."""
+    async with asyncio.timeout(30):
+        while not re.search(pattern, text_of(top), re.MULTILINE):
+            await pilot.pause(0.01)
+
+
 def queue() -> Picture:
     return picture(
         row(1, "RUNNING", name="first", nb_proc=2),
@@ -96,7 +103,7 @@ def test_the_queue_is_shown() -> None:
         lines = text.splitlines()
         assert lines[0].startswith("procs 3/4 [#########...]  memory 1.5G/16G  GPUs 1/2")
         assert lines[1].startswith("2 running, 1 suspended, 7 waiting, 1 held  server since ")
-        assert re.search(r"^>1 +runs +2 +\d:\d\d .*first", text, re.MULTILINE)
+        await match(top, pilot, r"^>1 +runs +2 +\d:\d\d .*first")
         assert "\\_ cc" in text and "waits for 5" in text and "held" in text
         assert " 2 failed " in text and "broken" in text and "exit code 3" in text
         assert lines[-1].startswith("? help q quit")
@@ -256,11 +263,11 @@ def test_columns_are_as_wide_as_what_stands_in_them() -> None:
 
     async def act(top: Top, pilot: Pilot[int]) -> None:
         await see(top, pilot, ">7 ", "short")
-        assert re.search(r"^>7   runs  +1 3-11:20:\d\d +short", text_of(top), re.MULTILINE)
+        await match(top, pilot, r"^>7   runs  +1 3-11:20:\d\d +short")
         top.show(rows("a-name-that-is-much-longer-than-others", 1234567))
         await pilot.pause()
         await see(top, pilot, ">1234567 runs", "3-11:20:")
-        assert re.search(r" a-name-that-i[a-z-]*…\s", text_of(top))
+        await match(top, pilot, r" a-name-that-i[a-z-]*…\s")
 
     play(act, rows("short", 7))
 
