@@ -27,7 +27,8 @@ SCENES = [
             quick() { sbatch --parsable -J "$1" -o /dev/null --wrap "$2"; }
             # Slurm looks for what is overdue twice a minute, and meanwhile all else of this scene comes to pass.
             late=$(sbatch --parsable -J late -t 0:03 -o /dev/null --wrap 'touch late.up; exec sleep 300')
-            running=$(quick running 'srun bash -c "touch running.up; exec sleep 300"')
+            # What comes after the step is there so that the script cannot end by itself, with its step, before it is told to.
+            running=$(quick running 'srun bash -c "touch running.up; exec sleep 300"; sleep 300')
             held=$(sbatch --parsable -J held -H -o /dev/null --wrap true)
             wait_file late.up
             [ -z "${SLURM_CONF-}" ] || scontrol update jobid=$late endtime=now+1  # since a limit is a whole minute there

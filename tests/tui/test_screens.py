@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from jobd.tui.table import JobTable
 from jobd.tui.view import LINES_MAX, TextView
 from jobd.wire import messages as m
 
-from .rows import NOW_S, ended, picture, row
+from . import rows as rows_module
+from .rows import ended, picture, row
 
 SIZE = (80, 24)
 Act = Callable[[Top, Pilot[int]], Awaitable[None]]
@@ -31,7 +33,8 @@ Act = Callable[[Top, Pilot[int]], Awaitable[None]]
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folders in which there is no server."""
+    """Folders in which there is no server; and what began a minute ago did so a minute before the test, not before all tests."""
+    monkeypatch.setattr(rows_module, "NOW_S", time.time())
     for name in list(os.environ):
         if name.startswith(("XDG_", "JOBD_")):
             monkeypatch.delenv(name)
@@ -126,7 +129,7 @@ def test_an_empty_queue_says_so() -> None:
 def test_before_there_is_a_server_and_when_it_has_gone() -> None:
     async def act(top: Top, pilot: Pilot[int]) -> None:
         await see(top, pilot, "asking the server")
-        top.show(Picture(1, NOW_S, trouble="there is no server"))
+        top.show(Picture(1, rows_module.NOW_S, trouble="there is no server"))
         await pilot.pause()
         await see(top, pilot, "there is no server")
         top.show(queue())
@@ -253,13 +256,13 @@ def test_a_narrow_terminal_keeps_what_matters(width: int, columns: str) -> None:
         assert "3 of 4 procs mis" in text_of(top)
 
     waiting = row(2, name="broken", reason="3 of 4 procs missing, in use by job 1")
-    running = row(1, "RUNNING", name="a" * 30, time_limit_s=200_000, started_at=NOW_S - 100_000)
+    running = row(1, "RUNNING", name="a" * 30, time_limit_s=200_000, started_at=rows_module.NOW_S - 100_000)
     play(act, picture(running, waiting), size=(width, 20))
 
 
 def test_columns_are_as_wide_as_what_stands_in_them() -> None:
     def rows(name: str, job_id: int) -> Picture:
-        return picture(row(job_id, "RUNNING", name=name, started_at=NOW_S - 300_000))
+        return picture(row(job_id, "RUNNING", name=name, started_at=rows_module.NOW_S - 300_000))
 
     async def act(top: Top, pilot: Pilot[int]) -> None:
         await see(top, pilot, ">7 ", "short")
@@ -518,7 +521,8 @@ def test_a_job_that_ends_while_it_is_looked_at() -> None:
         await pilot.pause()
         await see(top, pilot, " job 1  first")
         top.show(
-            picture(), [m.Event(7, NOW_S, "ended", row(1, "FAILED", name="first", reason="exit code 3"))]
+            picture(),
+            [m.Event(7, rows_module.NOW_S, "ended", row(1, "FAILED", name="first", reason="exit code 3"))],
         )
         await pilot.pause()
         await see(top, pilot, "failed  exit code 3")

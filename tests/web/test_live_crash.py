@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 import jobd
@@ -135,11 +136,17 @@ def test_idle_connections_keep_nobody_out(house: House) -> None:
             stack.enter_context(socket.create_connection(address, PATIENCE_S)).sendall(b"GET / HT")
         with listening(visitor, "/live/overview") as live:
             live.until(lambda: "board" in live.parts)
-            visitor.page("/")
+            newcomer(visitor)
             for _ in range(320):
                 stack.enter_context(socket.create_connection(address, PATIENCE_S)).sendall(b"GET / HT")
-            visitor.page("/")
+            newcomer(visitor)
             assert not live.is_over
+
+
+def newcomer(visitor: Visitor) -> None:
+    """A page over a connection of its own: one that was kept may be closed in the moment in which it is used."""
+    answer = httpx.get(visitor.web.root, cookies=visitor.http.cookies, timeout=PATIENCE_S)
+    assert answer.status_code == 200 and "</html>" in answer.text
 
 
 def test_nonsense_does_not_fill_the_log(house: House) -> None:

@@ -158,8 +158,11 @@ class Batches:
 
     @property
     def is_well_provided(self) -> bool:
-        """Whether some more may leave before the server has to say what begins next."""
-        return len(self._prefetched) >= PREFETCHED_MIN
+        """Whether some more may leave before the server has to say what begins next.
+
+        Or whether the next is about to begin: who hears of the end first would start it too.
+        """
+        return len(self._prefetched) >= PREFETCHED_MIN or bool(self._vacant and self._prefetched)
 
     def fill(self) -> None:
         """Start what was prefetched in the places of those that have left in this turn."""

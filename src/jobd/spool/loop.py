@@ -189,10 +189,11 @@ class Loop:
 
     def _look_at_queue(self) -> None:
         """Take what has been quiet for long enough; wait for the rest."""
+        now_s = time.time()  # one for all: a younger one must not become old enough while we look
         for name in self._places.names():
             if self._spool.is_known(name) or name in self._newest:
                 continue
-            age_s = time.time() - newest_change_s(os.path.join(self._places.queue, name))
+            age_s = now_s - newest_change_s(os.path.join(self._places.queue, name))
             if age_s < self._settings.quiet_s:  # below 0: the clock was set back
                 self._grow(name, self._settings.quiet_s - max(0.0, age_s))
             else:

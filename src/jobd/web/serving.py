@@ -38,7 +38,9 @@ class Protocol(H11Protocol):
             others = [one for one in self.connections if isinstance(one, Protocol) and one is not self]
             idle = [one for one in others if one.is_idle and not one.transport.is_closing()]
             if idle:
-                min(idle, key=lambda one: one._since_s).transport.close()
+                oldest = min(idle, key=lambda one: one._since_s)
+                oldest.transport.close()
+                self.connections.discard(oldest)  # many may come in one turn, and it is gone only in the next
 
     @property
     def is_idle(self) -> bool:
