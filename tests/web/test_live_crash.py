@@ -140,6 +140,15 @@ def test_idle_connections_keep_nobody_out(house: House) -> None:
             for _ in range(320):
                 stack.enter_context(socket.create_connection(address, PATIENCE_S)).sendall(b"GET / HT")
             newcomer(visitor)
+            # And all at once, before it has looked at any.
+            visitor.web.process.send_signal(signal.SIGSTOP)
+            for _ in range(320):
+                stack.enter_context(socket.create_connection(address, PATIENCE_S)).sendall(b"GET / HT")
+            last = stack.enter_context(socket.create_connection(address, PATIENCE_S))
+            last.sendall(b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            visitor.web.process.send_signal(signal.SIGCONT)
+            assert b" 503 " not in last.recv(1000).split(b"\r\n")[0]
+            newcomer(visitor)
             assert not live.is_over
 
 
