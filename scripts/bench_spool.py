@@ -58,10 +58,14 @@ class Spool:
         with open(self.log) as file:
             return file.read()
 
-    def make(self, name: str, script: str) -> str:
-        """A folder of a job, outside of the queue."""
+    def make(self, name: str, script: str, *, is_script: bool = False) -> str:
+        """A folder of a job, outside of the queue: by an info file, or by the #SBATCH lines of its script."""
         folder = os.path.join(self.making, name)
         os.mkdir(folder)
+        if is_script:
+            with open(os.path.join(folder, "job.sh"), "w") as file:
+                file.write(f"#!/bin/sh\n#SBATCH --ntasks=1 --time=5\n#SBATCH --job-name={name}\n{script}\n")
+            return folder
         with open(os.path.join(folder, "proc_config.cfg"), "w") as file:
             file.write(f"[QMOptions]\nnb_proc : 1\nscript : {script}\n")
         return folder
@@ -88,7 +92,7 @@ def spool(nb_proc: int) -> Iterator[tuple[Server, Spool]]:
             made.stop()
 
 
-def row_latency(count: int) -> Row:
+def row_latency(count: int, *, is_script: bool = False) -> Row:
     """Folder moved in → its script runs, nothing else going on."""
     found = []
     with spool(2) as (_, made):
@@ -96,7 +100,7 @@ def row_latency(count: int) -> Row:
         os.mkfifo(fifo)
         reader = os.open(fifo, os.O_RDWR)
         for number in range(count):
-            folder = made.make(f"job{number}", f"echo > {fifo}")
+            folder = made.make(f"job{number}", f"echo > {fifo}", is_script=is_script)
             began_s = time.perf_counter()
             os.rename(folder, os.path.join(made.queue, f"job{number}"))
             if not select.select([reader], [], [], HANG_S)[0]:
@@ -108,7 +112,7 @@ def row_latency(count: int) -> Row:
     median_s = statistics.median(found)
     return Row(
         "spool",
-        f"folder moved in → script running, median of {count}",
+        f"folder {'with #SBATCH lines ' if is_script else ''}moved in → script running, median of {count}",
         f"{median_s * 1000:.0f} ms",
         "QM: 3 s",
         3 / median_s,
@@ -118,10 +122,12 @@ def row_latency(count: int) -> Row:
     )
 
 
-def row_many(count: int) -> Row:
+def row_many(count: int, *, is_script: bool = False) -> Row:
     """Many folders at once: all done, each once; what one costs at the beginning and at the end."""
     with spool(2) as (_, made):
-        folders = [made.make(f"job{number}", "echo ran >> runs") for number in range(count)]
+        folders = [
+            made.make(f"job{number}", "echo ran >> runs", is_script=is_script) for number in range(count)
+        ]
         began_s, before_s = time.time(), cpu_s(made.process.pid)
         for folder in folders:
             os.rename(folder, os.path.join(made.queue, os.path.basename(folder)))
@@ -138,7 +144,7 @@ def row_many(count: int) -> Row:
     first_s, last_s = moved[part - 1] - moved[0], moved[-1] - moved[-part]
     return Row(
         "spool",
-        f"{count} folders at once: a folder of the last {part}",
+        f"{count} folders{' with #SBATCH lines' if is_script else ''} at once: a folder of the last {part}",
         f"{last_s / part * 1000:.1f} ms",
         f"of the first {part}: {first_s / part * 1000:.1f} ms",
         first_s / last_s,
@@ -166,7 +172,9 @@ def rows(*, is_quick: bool) -> list[Row]:
     """All rows."""
     return [
         row_latency(10 if is_quick else 50),
+        row_latency(10 if is_quick else 50, is_script=True),
         row_many(200 if is_quick else 1000),
+        row_many(200 if is_quick else 1000, is_script=True),
         row_idle(3.0 if is_quick else 10.0),
     ]
 

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import socket
 import time
@@ -45,6 +46,16 @@ class Link:
     def send(self, frame: bytes, flags: int) -> None:
         self.messages += not flags & zmq.SNDMORE
         self.said.append(codec.decode_named(FROM_AGENT, frame))
+
+
+def killed(pid: int) -> None:
+    """Kill a process, and see that it has gone: the kernel does it in its own time."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        assert select.select([pidfd], [], [], 60)[0]
+    finally:
+        os.close(pidfd)
 
 
 class Hands:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.hands import ENVIRONMENT, Hands
+from agent.hands import ENVIRONMENT, Hands, killed
 from jobd.agent.book import Book
 from jobd.agent.processes import boot_id, exit_status, look_up
 from jobd.wire import batch as b
@@ -201,7 +201,7 @@ def test_what_carries_a_marker_that_nobody_knows_is_ended(hands: Hands) -> None:
     hands.until(lambda: hands.marked() == [below])
     assert not [one for one in hands.link.said if isinstance(one, b.Left)]
     assert look_up(stranger) is not None
-    os.kill(stranger, signal.SIGKILL)
+    killed(stranger)
 
 
 # ---- the book itself
@@ -302,7 +302,7 @@ def test_where_leftovers_are_left_alone_a_new_agent_leaves_them_too(hands: Hands
     hands.until(lambda: hands.agent._orphans_at_s is None)
     hands.turn(0)
     assert hands.marked() == [pid]
-    os.kill(pid, signal.SIGKILL)
+    killed(pid)
 
 
 def test_what_the_server_tells_of_while_orphans_are_looked_for_is_none(hands: Hands) -> None:
@@ -316,4 +316,4 @@ def test_what_the_server_tells_of_while_orphans_are_looked_for_is_none(hands: Ha
     hands.until(lambda: hands.agent._orphans_at_s is None)
     hands.turn(0)
     assert hands.marked() == [pid]
-    os.kill(pid, signal.SIGKILL)
+    killed(pid)

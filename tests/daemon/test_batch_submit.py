@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.worlds import at
 from daemon.houses import (
     ENVIRONMENT,
     SCRIPT,
@@ -89,6 +90,30 @@ def test_a_token_of_batch_jobs_is_no_sallocs(house: House) -> None:
     batch_id_range(house)
     (answer,) = house.tick(submission("a"))
     assert isinstance(answer, UsageError) and len(house.world.jobs) == 1
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_token_of_batch_jobs_of_this_tick_is_no_sallocs(house: House, is_there: bool) -> None:
+    more = [] if is_there else [m.Delete([1, 2])]
+    house.tick(m.SetLimits(0, 2))
+    *_, answer = house.tick(batch("a", 2), *more, submission("a"))
+    assert isinstance(answer, UsageError) and len(house.world.jobs) == (2 if is_there else 0)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_salloc_whose_job_is_forgotten_is_told_so(house: House, is_restarted: bool) -> None:
+    """It was stopped for long. Its token stays, so that its job is not queued a second time."""
+    house.tick(m.SetLimits(0, 2))
+    house.tick(submission("a"))
+    house.tick(m.Delete([1]))
+    assert house.tick(b.Clean(at(5000.0).wall_s)) == [b.Cleaned(1)]
+    if is_restarted:
+        house.journal.close()
+        house.start()
+    (answer,) = house.tick(submission("a"))
+    assert isinstance(answer, NoSuchJob) and not house.world.jobs
+    (other,) = house.tick(submission("b"))
+    assert other.job.job_id == 2
 
 
 def test_labels_that_every_job_has_are_filled_from_the_configuration(house: House) -> None:

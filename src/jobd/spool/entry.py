@@ -13,7 +13,6 @@ class Entry:
     def __init__(self, token: str, name: str, wanted: Wanted | None, job_id: int | None = None) -> None:
         self.token, self.name, self.wanted, self.job_id = token, name, wanted, job_id
         self.is_held = False
-        self.was_let_go = False  # so who holds it now is somebody else
         self.nb_proc = 1
         self.inode = 0  # of its folder, once it was seen
         self.pause_s = PAUSE_S

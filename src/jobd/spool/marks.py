@@ -4,9 +4,8 @@ token of the submission
 number of the folder's inode: a copy of the folder is not that job
 {"name": …} as JSON: what the folder was called when it was taken, and what its end needs to know
 job 12        written by the launcher at each start, before it moves the folder
-let go        written when the job, which was held until all of it was seen to be right, has been released
 
-The last two begin with a line's end, since whoever wrote before may have died halfway.
+The last begins with a line's end, since whoever wrote before may have died halfway.
 """
 
 import json
@@ -19,7 +18,6 @@ from jobd.spool.settings import HIDDEN
 
 SIZE_MAX = 1 << 20
 TOKEN_BYTES = 16
-LET_GO = "let go"
 
 
 class Mark(NamedTuple):
@@ -29,7 +27,6 @@ class Mark(NamedTuple):
     name: str
     job_id: int | None  # of the last start; None: the launcher has not begun
     facts: dict[str, Any]
-    was_let_go: bool = False
 
 
 def new_token() -> str:
@@ -53,24 +50,6 @@ def write(folder: str, token: str, name: str, facts: dict[str, Any]) -> None:
     replace(os.path.join(folder, HIDDEN), f"{token}\n{inode}\n{text}\n".encode("ascii"))
 
 
-def add(folder: str, line: str) -> None:
-    """Write a line more into the mark of a folder, if it is there.
-
-    Raises:
-        OSError: not now.
-    """
-    try:
-        descriptor = os.open(
-            os.path.join(folder, HIDDEN), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        )
-    except FileNotFoundError:
-        return
-    try:
-        os.write(descriptor, f"\n{line}\n".encode("ascii"))
-    finally:
-        os.close(descriptor)
-
-
 def read_mark(folder: str) -> Mark | None:
     """The mark of that folder; None if it has none, or that of another."""
     try:
@@ -84,7 +63,6 @@ def read_mark(folder: str) -> Mark | None:
             return None
         if type(facts.get("nb_proc_given", 1)) is not int:
             return None
-        was_let_go = LET_GO in lines[3:]
         jobs = [
             int(line[4:])
             for line in lines[3:]
@@ -92,7 +70,7 @@ def read_mark(folder: str) -> Mark | None:
         ]
     except (BadFile, OSError, ValueError, IndexError, RecursionError):
         return None
-    return Mark(lines[0], facts.pop("name"), jobs[-1] if jobs else None, facts, was_let_go)
+    return Mark(lines[0], facts.pop("name"), jobs[-1] if jobs else None, facts)
 
 
 def _is_name(found: Any) -> bool:

@@ -77,10 +77,11 @@ class Spool:
         for entry in sweeping.unknown(self.client, found.running):
             self._reject_entry(entry, LEFT_OVER)
         living = {row.token: row for row in self.client.jobs()} if found.waiting else {}
+        is_blocking = self.settings.launch_type == BLOCKING
         for entry in found.waiting:
             self._enter(entry, is_waiting=True)
             row = living.get(entry.token)
-            if row is not None and sweeping.is_queued(self.places, entry, row):
+            if row is not None and sweeping.is_queued(self.places, entry, row, is_blocking=is_blocking):
                 entry.job_id = row.job_id
             else:
                 self._resume(entry)
@@ -189,9 +190,7 @@ class Spool:
         """Queue its job. What fails for now is tried again; what is refused goes to lost+found."""
         assert entry.wanted is not None
         is_blocking = self.settings.launch_type == BLOCKING
-        folder = submitting.Folder(
-            entry.token, entry.name, entry.wanted, entry.nb_proc, is_blocking, entry.was_let_go
-        )
+        folder = submitting.Folder(entry.token, entry.name, entry.wanted, entry.nb_proc, is_blocking)
         try:
             entry.job_id = submitting.submit(
                 self.client,

@@ -1,25 +1,23 @@
 """A folder → a job. The token is the folder's, so the same folder asked for again is the same job."""
 
+import logging
 import os
-import select
-import subprocess
-import sys
 import tempfile
-import time
 from typing import Any, NamedTuple
 
-import jobd
 from jobd.api import options
 from jobd.api.client import Client
-from jobd.errors import EXIT_NO_SERVER, JobdError, JournalError, NoServer, NoSuchJob, Refused, Stopping
+from jobd.cli import sbatch
+from jobd.cli.batch_options import Chosen, chosen_of
+from jobd.cli.batch_spec import surroundings
+from jobd.errors import JobdError, Refused
 from jobd.limits import NAME_CHARS_MAX
-from jobd.slurm import directives
-from jobd.spool import marks
-from jobd.spool.files import printable
+from jobd.spool.files import printable, text_of
 from jobd.spool.info import LOG, Wanted
 from jobd.spool.launch import launcher
 from jobd.spool.places import SCRATCH, Places
 from jobd.wire.batch import BatchItem, SubmitBatch
+from jobd.wire.messages import Ask
 from jobd.wire.rows import JobRow
 
 # What systemd tells the spool of itself is no business of a job.
@@ -34,14 +32,9 @@ _OWN_VARIABLES = (
     "MEMORY_PRESSURE_WRITE",
     "LISTEN_FDS",
 )
-SBATCH_S = 60.0
-# The same jobd, also where it is not installed.
-_SBATCH = f"""
-import sys
-sys.path.insert(0, {os.path.dirname(os.path.dirname(os.path.abspath(jobd.__file__)))!r})
-from jobd.cli.sbatch import program
-program()
-"""
+
+
+log = logging.getLogger("jobd.spool")
 
 
 class Folder(NamedTuple):
@@ -52,7 +45,6 @@ class Folder(NamedTuple):
     wanted: Wanted
     nb_proc: int  # what it gets
     is_held: bool
-    was_let_go: bool = False  # whoever holds its job now has his reasons
 
 
 def submit(client: Client, places: Places, folder: Folder, *, is_mailing: bool, max_nb_proc: int) -> int:
@@ -66,7 +58,13 @@ def submit(client: Client, places: Places, folder: Folder, *, is_mailing: bool, 
         OSError: not now.
     """
     if folder.wanted.directives:
-        return _submit_script(client, places, folder, max_nb_proc)
+        request = _request_of_script(client, places, folder, max_nb_proc)
+    else:
+        request = _request(places, folder, is_mailing=is_mailing)
+    return int(client.connection.request(request).job_ids[0])
+
+
+def _request(places: Places, folder: Folder, *, is_mailing: bool) -> SubmitBatch:
     wanted = folder.wanted
     labels: dict[str, str] = {}
     if wanted.info:
@@ -91,8 +89,7 @@ def submit(client: Client, places: Places, folder: Folder, *, is_mailing: bool, 
         asked["priority"] = wanted.priority
     built = options.build(asked, script=f"#!/bin/sh{_launcher(places)}".encode("utf-8", "surrogateescape"))
     item = BatchItem([_job_name(folder.name), *_words(folder)])
-    accepted = client.connection.request(SubmitBatch(folder.token, [built.spec], [item], built.blobs))
-    return int(accepted.job_ids[0])
+    return SubmitBatch(folder.token, [built.spec], [item], built.blobs)
 
 
 def row_of(client: Client, job_id: int, token: str) -> JobRow | None:
@@ -126,49 +123,6 @@ def is_of(row: JobRow, places: Places) -> bool:
     return row.cwd == places.link_of(row.token)
 
 
-def _number_of(scratch: str, arguments: list[str]) -> int:
-    """Have Sbatch queue it; the number.
-
-    Where the lines say --wait it goes on to wait for the end, which is no business of ours: when it has said the number, the job is on disk. It
-    has a session of its own, so that what ends us, as a Ctrl-C, is not taken for its refusal.
-
-    Raises:
-        Refused, NoServer: it said so.
-        OSError: not now.
-    """
-    with (
-        open(os.path.join(scratch, "errors"), "w+b") as errors,
-        subprocess.Popen(
-            [sys.executable, "-c", _SBATCH, *arguments],
-            env={name: text for name, text in os.environ.items() if name not in _OWN_VARIABLES},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        ) as sbatch,
-    ):
-        assert sbatch.stdout is not None
-        said, end_s = b"", time.monotonic() + SBATCH_S
-        while b"\n" not in said:
-            is_ready = select.select([sbatch.stdout], [], [], max(0.0, end_s - time.monotonic()))[0]
-            part = os.read(sbatch.stdout.fileno(), 4096) if is_ready else b""
-            if not part:
-                break
-            said += part
-        number = said.partition(b"\n")[0].strip()
-        if number.isdigit() or not is_ready:
-            sbatch.kill()
-        code = sbatch.wait()
-        errors.seek(0)
-        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-    if number.isdigit():
-        return int(number)
-    if code < 0:
-        raise NoServer("Sbatch has not answered" if not is_ready else f"Sbatch was ended by signal {-code}")
-    text = (lines[-1] if lines else f"Sbatch queued nothing (it ended with {code})").removeprefix("Sbatch: ")
-    raise NoServer(text) if code == EXIT_NO_SERVER else Refused(text)
-
-
 def _launcher(places: Places) -> str:
     return launcher(places.queue, places.running, places.links)
 
@@ -186,39 +140,52 @@ def _plain(path: str) -> str:
     return path.replace("%", "%%")
 
 
-def _submit_script(client: Client, places: Places, folder: Folder, max_nb_proc: int) -> int:
-    """By Sbatch itself, so that the lines are read as Sbatch reads them: its script is theirs, and below them the launcher.
+def _request_of_script(client: Client, places: Places, folder: Folder, max_nb_proc: int) -> SubmitBatch:
+    """The request that Sbatch would make of a script which has the lines of theirs, and below them the launcher.
 
-    It is held until what it asks for is seen to be allowed.
+    Raises:
+        Refused, UsageError: the lines make no sense, or ask for what a folder cannot be.
+        OSError: not now.
     """
     wanted, link = folder.wanted, places.link_of(folder.token)
-    said = {word for _, words in directives.read(wanted.directives) for word in words}
-    asked = ["--parsable", f"--token={folder.token}", "--hold", f"--chdir={link}", "--open-mode=append"]
+    asked = [f"--token={folder.token}", f"--chdir={link}", "--open-mode=append"]
     asked += [f"--output={_plain(os.path.join(link, LOG))}"]
-    if "--requeue" not in said:
-        asked.append("--no-requeue")
     head = wanted.directives.split("\n", 1)[1]
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=places.links) as scratch:
         path = os.path.join(scratch, os.path.basename(wanted.file))
         with open(path, "wb") as file:
             file.write(f"#!/bin/sh\n{head}{_launcher(places)}".encode("utf-8", "surrogateescape"))
-        job_id = _number_of(scratch, [*asked, path, *_words(folder)])
-    row = row_of(client, job_id, folder.token)
-    if row is None or row.batch is None or not row.batch.is_held or folder.was_let_go:
-        return job_id  # it was there already
+        request, chosen = _read(client, [*asked, path, *_words(folder)])
+    (spec,) = request.specs
+    if spec.array:
+        raise Refused("a folder is one job, not an array")
+    if request.is_test:
+        raise Refused("--test-only queues nothing")
+    if 0 < max_nb_proc < spec.nb_proc:
+        spec = spec._replace(nb_proc=max_nb_proc)
+    if "requeue" not in chosen:
+        spec = spec._replace(is_requeueable=False)
+    # --wait is for a terminal: nobody waits here, so it is no child of a job that the spool itself may be in.
+    return SubmitBatch(
+        folder.token, [spec._replace(is_held=spec.is_held or folder.is_held)], request.items, request.blobs
+    )
+
+
+def _read(client: Client, arguments: list[str]) -> tuple[SubmitBatch, Chosen]:
+    """What Sbatch makes of these; the options that hold in the end beside it."""
+    words = ["Sbatch", os.path.basename(arguments[-3])]
+    around = surroundings(words, lambda: int(client.connection.request(Ask()).nb_proc))
+    own = {os.fsencode(name) for name in _OWN_VARIABLES}
+    kept = {name: text for name, text in around.variables.items() if name not in own}
     try:
-        if row.batch.array_id is not None:
-            raise Refused("a folder is one job, not an array")
-        if 0 < max_nb_proc < row.nb_proc:
-            client.update(job_id, nb_proc=max_nb_proc)
-        if not folder.is_held and said.isdisjoint({"--hold", "-H"}):
-            client.release(job_id)
-    except NoSuchJob:
-        return job_id  # somebody was quicker, and it is over
-    except (NoServer, Stopping, JournalError):
-        raise  # it stays held, and is looked at again
+        parsed = sbatch.table().parse(arguments)
+        chosen, request = sbatch.submission(chosen_of(parsed.given), parsed, around._replace(variables=kept))
     except JobdError:
-        client.cancel(job_id)
         raise
-    marks.add(os.path.realpath(link), marks.LET_GO)
-    return job_id
+    except OSError as error:
+        raise Refused(text_of(error)) from error  # of a file that the lines name
+    except Exception as error:
+        # Whatever somebody manages to write there, the spool goes on; the trace is for the log.
+        log.exception("a mistake in the program")
+        raise Refused(f"its #SBATCH lines cannot be read ({type(error).__name__})") from error
+    return request, chosen

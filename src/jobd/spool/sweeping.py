@@ -35,7 +35,7 @@ def look(places: Places) -> Found:
             continue  # another name is another job, unless this one may be running
         waiting[mark.token] = entry = Entry(mark.token, name, None)
         entry.nb_proc = int(mark.facts.get("nb_proc_given", 1))
-        entry.was_let_go, entry.inode = mark.was_let_go, inode_of(path)
+        entry.inode = inode_of(path)
     running: list[Entry] = []
     left_over: list[str] = []
     for path in sorted(entries(places.running)):
@@ -63,10 +63,10 @@ def unknown(client: Client, running: list[Entry]) -> list[Entry]:
     return [entry for entry in without if entry.job_id is None]
 
 
-def is_queued(places: Places, entry: Entry, row: JobRow) -> bool:
+def is_queued(places: Places, entry: Entry, row: JobRow, *, is_blocking: bool) -> bool:
     """Whether nothing is left to be done for this job, so that it need not be submitted again to know its number.
 
-    One that is held may still have to be let go, or have its turn.
+    Of blocking, one that is held may still have its turn.
     """
-    is_held = row.batch is not None and row.batch.is_held and not entry.was_let_go
-    return not is_held and os.path.lexists(places.link_of(entry.token))
+    has_turn = is_blocking and row.batch is not None and row.batch.is_held
+    return not has_turn and os.path.lexists(places.link_of(entry.token))

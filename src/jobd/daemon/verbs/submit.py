@@ -9,7 +9,7 @@ from jobd.core.job import Spec
 from jobd.daemon.parents import parent_id_of
 from jobd.daemon.peers import Identity, Peer, identify
 from jobd.daemon.specs import labels_of, resources_of
-from jobd.errors import Refused, Stopping, UsageError
+from jobd.errors import NoSuchJob, Refused, Stopping, UsageError
 from jobd.limits import (
     COMMAND_CHARS_MAX,
     NAME_CHARS_MAX,
@@ -40,6 +40,10 @@ def handle(server: "Server", peer: Peer, request: Submit) -> Callable[[], Grant]
     # one could not be committed.
     job = server.of_token(request.token)
     if job is None:
+        if request.token in server.changes.submissions:
+            raise UsageError("this token is that of batch jobs")
+        if server.journal.jobs_of_submission(request.token):
+            raise NoSuchJob("this job is over, and forgotten (jobctl clean)")
         if server.kill_asked:
             raise Stopping("the server is stopping and takes no more jobs")
         identity, ancestors = identify(peer, server.lookup)
