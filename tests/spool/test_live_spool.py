@@ -97,6 +97,24 @@ def test_a_script_with_sbatch_lines(spool: Spool, is_bare: bool) -> None:
     assert ["comment", "a remark"] in row["batch"].labels
 
 
+def test_a_script_that_wants_the_machine_and_is_held(spool: Spool) -> None:
+    spool.start(env={**spool.house.env, "SBATCH_ACCOUNT": "ours", "INVOCATION_ID": "of the manager"})
+    making = spool.house.root / "making"
+    making.mkdir()
+    text = "#!/bin/sh\n#SBATCH --exclusive --hold --requeue\necho $NB_PROC ${INVOCATION_ID-none}\n"
+    (making / "job.sh").write_text(text)
+    os.rename(making / "job.sh", spool.queue / "job.sh")
+    (job,) = spool.until(lambda: [job for job in spool.house.jobs() if job["batch"].is_held])
+    spool.put("other")
+    spool.until_done("other")
+    assert spool.names(spool.queue) == ["job.sh"]
+    spool.house.ok("Scontrol", "release", str(job["job_id"]))
+    assert (spool.until_done("job.sh") / "process.log").read_text().splitlines()[1] == "2 none"
+    (row,) = spool.house.jobs(is_finished=True, job_ids=[job["job_id"]])
+    assert row["batch"].is_requeueable and ["account", "ours"] in row["batch"].labels
+    assert row["command"][0].endswith("/job.sh") and ".jobd-spool" in row["command"][0]
+
+
 def test_a_script_asking_for_more_is_cut(spool: Spool) -> None:
     spool.start("--max-nb-proc", "1")
     making = spool.house.root / "making"

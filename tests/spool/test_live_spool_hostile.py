@@ -46,6 +46,19 @@ BAD = {
         "line 2: a folder is one job, not an array",
     ),
     "short-array": ("run.sh", "#!/bin/sh\n#SBATCH -H -a1-3\ntrue\n", "a folder is one job, not an array"),
+    "test": ("run.sh", "#!/bin/sh\n#SBATCH --test-only\ntrue\n", "--test-only queues nothing"),
+    "descriptor": (
+        "run.sh",
+        "#!/bin/sh\n#SBATCH --export-file=5\ntrue\n",
+        "the whole path of a file is needed",
+    ),
+    "pipe": (
+        "run.sh",
+        "#!/bin/sh\n#SBATCH --export-file=/dev/stdin\ntrue\n",
+        "the whole path of a file is needed",
+    ),
+    "no-such-file": ("run.sh", "#!/bin/sh\n#SBATCH --export-file=/nowhere/at/all\ntrue\n", "the whole path"),
+    "too-many-tasks": ("run.sh", "#!/bin/sh\n#SBATCH -n3\ntrue\n", "3 procs"),
     "no-interpreter": ("run.sh", "#SBATCH -n1\ntrue\n", "the first line of a script is #!"),
     "dos": ("run.sh", "#!/bin/sh\r\n#SBATCH -n1\r\ntrue\r\n", "lines that end as in DOS"),
 }

@@ -112,20 +112,32 @@ def submission(line: Chosen, parsed: Parsed, around: Surroundings) -> tuple[Chos
         JobdError: they make no sense, or the script is none.
     """
     words = parsed.words
-    variables = _by_variables(around)
-    if parsed.is_dashed and words:
-        if "wrap" in line:
-            raise UsageError("--wrap and a command: one of the two")
-        chosen = Chosen(variables, line)
-        built = build(chosen, around, name=os.path.basename(words[0]) or words[0], script=None)
-        command = check_command(words)
-        if not command[0]:
-            raise UsageError("an empty command")
-    else:
-        script = _script(line, words)
-        chosen = Chosen(batch_script.options_of(script, table()), variables, line)
-        built = build(chosen, around, name=script.name, script=script.data)
-        command = check_command([script.path, *words[1:]])
+    if not (parsed.is_dashed and words):
+        return of_script(line, _script(line, words), words[1:], around)
+    if "wrap" in line:
+        raise UsageError("--wrap and a command: one of the two")
+    chosen = Chosen(_by_variables(around), line)
+    built = build(chosen, around, name=os.path.basename(words[0]) or words[0], script=None)
+    command = check_command(words)
+    if not command[0]:
+        raise UsageError("an empty command")
+    return chosen, _request(chosen, [BatchItem(command)], built)
+
+
+def of_script(
+    line: Chosen, script: batch_script.Script, arguments: Sequence[str], around: Surroundings
+) -> tuple[Chosen, SubmitBatch]:
+    """The options that hold in the end, those of the script's lines among them, and the request.
+
+    Args:
+        line: the options of the command line.
+
+    Raises:
+        JobdError: they make no sense.
+    """
+    chosen = Chosen(batch_script.options_of(script, table()), _by_variables(around), line)
+    built = build(chosen, around, name=script.name, script=script.data)
+    command = check_command([script.path, *arguments])
     return chosen, _request(chosen, [BatchItem(command)], built)
 
 
@@ -284,4 +296,4 @@ def _say_test(request: SubmitBatch, accepted: Accepted, around: Surroundings) ->
     return 0
 
 
-__all__ = ["build_parser", "main", "program", "submission"]
+__all__ = ["build_parser", "main", "of_script", "program", "submission", "table"]

@@ -7,7 +7,6 @@ between the two leaves it pointing to where the folder goes next.
 
 import errno
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from jobd.spool.settings import HIDDEN, Settings
 
 NAME_BYTES_MAX = 255  # of Linux
 SUFFIX_BYTES = 8  # for a number that tells two of one name apart
-SCRATCH = "script-"  # of what is made for Sbatch, and removed after it
 _WRAP = "wrap-"
 PASSING_S = 600.0  # what is older was left over by one that died
 
@@ -222,8 +220,6 @@ class Places:
             OSError: not now.
         """
         for around in entries(self.links):
-            if os.path.basename(around).startswith(SCRATCH):
-                shutil.rmtree(around, ignore_errors=True)
             if not os.path.basename(around).startswith(_WRAP):
                 continue
             names = os.listdir(around)

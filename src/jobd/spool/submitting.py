@@ -2,12 +2,11 @@
 
 import logging
 import os
-import tempfile
 from typing import Any, NamedTuple
 
 from jobd.api import options
 from jobd.api.client import Client
-from jobd.cli import sbatch
+from jobd.cli import batch_script, sbatch
 from jobd.cli.batch_options import Chosen, chosen_of
 from jobd.cli.batch_spec import surroundings
 from jobd.errors import JobdError, Refused
@@ -15,7 +14,7 @@ from jobd.limits import NAME_CHARS_MAX
 from jobd.spool.files import printable, text_of
 from jobd.spool.info import LOG, Wanted
 from jobd.spool.launch import launcher
-from jobd.spool.places import SCRATCH, Places
+from jobd.spool.places import Places
 from jobd.wire.batch import BatchItem, SubmitBatch
 from jobd.wire.messages import Ask
 from jobd.wire.rows import JobRow
@@ -151,11 +150,10 @@ def _request_of_script(client: Client, places: Places, folder: Folder, max_nb_pr
     asked = [f"--token={folder.token}", f"--chdir={link}", "--open-mode=append"]
     asked += [f"--output={_plain(os.path.join(link, LOG))}"]
     head = wanted.directives.split("\n", 1)[1]
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=places.links) as scratch:
-        path = os.path.join(scratch, os.path.basename(wanted.file))
-        with open(path, "wb") as file:
-            file.write(f"#!/bin/sh\n{head}{_launcher(places)}".encode("utf-8", "surrogateescape"))
-        request, chosen = _read(client, [*asked, path, *_words(folder)])
+    text = f"#!/bin/sh\n{head}{_launcher(places)}".encode("utf-8", "surrogateescape")
+    name = os.path.basename(wanted.file)
+    script = batch_script.Script(batch_script.checked(text), os.path.join(link, name), name, name)
+    chosen, request = _read(client, asked, script, _words(folder))
     (spec,) = request.specs
     if spec.array:
         raise Refused("a folder is one job, not an array")
@@ -171,21 +169,26 @@ def _request_of_script(client: Client, places: Places, folder: Folder, max_nb_pr
     )
 
 
-def _read(client: Client, arguments: list[str]) -> tuple[SubmitBatch, Chosen]:
-    """What Sbatch makes of these; the options that hold in the end beside it."""
-    words = ["Sbatch", os.path.basename(arguments[-3])]
-    around = surroundings(words, lambda: int(client.connection.request(Ask()).nb_proc))
+def _read(
+    client: Client, asked: list[str], script: batch_script.Script, arguments: list[str]
+) -> tuple[Chosen, SubmitBatch]:
+    """What Sbatch makes of it: the options that hold in the end, and the request."""
+    around = surroundings(["Sbatch", script.path], lambda: int(client.connection.request(Ask()).nb_proc))
     own = {os.fsencode(name) for name in _OWN_VARIABLES}
     kept = {name: text for name, text in around.variables.items() if name not in own}
     try:
-        parsed = sbatch.table().parse(arguments)
-        chosen, request = sbatch.submission(chosen_of(parsed.given), parsed, around._replace(variables=kept))
+        lines = batch_script.options_of(script, sbatch.table())
+        file = lines.get("export-file", "/")
+        if "export-file" in lines and (not os.path.isabs(file) or not os.path.isfile(file)):
+            # A number would be a descriptor of ours, and a pipe is waited for.
+            raise Refused(f"--export-file={file}: the whole path of a file is needed")
+        line = chosen_of(sbatch.table().parse(asked).given)
+        return sbatch.of_script(line, script, arguments, around._replace(variables=kept))
     except JobdError:
         raise
     except OSError as error:
-        raise Refused(text_of(error)) from error  # of a file that the lines name
+        raise Refused(text_of(error)) from error  # of the file that the lines name
     except Exception as error:
         # Whatever somebody manages to write there, the spool goes on; the trace is for the log.
         log.exception("a mistake in the program")
         raise Refused(f"its #SBATCH lines cannot be read ({type(error).__name__})") from error
-    return request, chosen
