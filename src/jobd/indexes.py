@@ -16,6 +16,8 @@ from jobd.errors import UsageError
 # (first, last, step): last is one of the run; a single index is (i, i, 1)
 Run = tuple[int, int, int]
 
+OVERLAPPING_MAX = 1_000_000  # indexes of ranges that overlap, which are looked at one by one
+
 _PART = re.compile(r"(\d{1,10})(?:-(\d{1,10})(?::(\d{1,10}))?)?")
 
 
@@ -144,6 +146,22 @@ def parse(text: str, *, index_max: int) -> Indexes:
         runs.append((first, last, step if last > first else 1))
     runs.sort()
     if any(after[0] <= before[1] for before, after in pairwise(runs)):
-        # Ranges that overlap are rare: then each index is looked at.
-        return of({index for run in runs for index in range(run[0], run[1] + 1, run[2])})
+        runs = _merged(runs)
+        if any(after[0] <= before[1] for before, after in pairwise(runs)):
+            # Ranges with steps that overlap are rare: then each index is looked at.
+            if Indexes(tuple(runs)).count > OVERLAPPING_MAX:
+                raise UsageError(f"{text[:60]!r}: ranges that overlap have at most {OVERLAPPING_MAX} indexes")
+            return of({index for run in runs for index in range(run[0], run[1] + 1, run[2])})
     return Indexes(tuple(runs))
+
+
+def _merged(runs: list[Run]) -> list[Run]:
+    """Those without steps that overlap or follow each other as one, in their order."""
+    found: list[Run] = []
+    for run in runs:
+        before = found[-1] if found else None
+        if before is not None and before[2] == run[2] == 1 and run[0] <= before[1] + 1:
+            found[-1] = (before[0], max(before[1], run[1]), 1)
+        else:
+            found.append(run)
+    return found

@@ -137,4 +137,5 @@ def test_a_column_takes_little_time() -> None:
     begin = time.process_time()
     for _ in range(2_000):
         make(ROW, NOW_S)
-    assert time.process_time() - begin < 0.2, "100,000 jobs would take more than ten seconds"
+    # Some 20 ms; a limit for a machine that is busy. The time itself is scripts/bench's business.
+    assert time.process_time() - begin < 1.0, "100,000 jobs would take most of a minute"

@@ -119,9 +119,12 @@ def test_a_script_asking_for_more_is_cut(spool: Spool) -> None:
     spool.start("--max-nb-proc", "1")
     making = spool.house.root / "making"
     making.mkdir()
-    (making / "job.sh").write_text("#!/bin/sh\n#SBATCH -n2\necho $NB_PROC\n")
+    (making / "job.sh").write_text("#!/bin/sh\n#SBATCH -n2 --mem-per-cpu=100M\necho $NB_PROC\n")
     os.rename(making / "job.sh", spool.queue / "job.sh")
-    assert (spool.until_done("job.sh") / "process.log").read_text().splitlines()[1] == "1"
+    done = spool.until_done("job.sh")
+    lines = (done / "process.log").read_text().splitlines()
+    assert lines[0] == "Number of processors limited to 1: 2 were asked for" and lines[2] == "1"
+    assert spool.status(done)["memory_asked_bytes"] == 100 << 20
 
 
 def test_what_is_copied_is_taken_when_it_is_quiet(spool: Spool) -> None:
@@ -290,6 +293,25 @@ def test_blocking_goes_on_after_a_crash(spool: Spool) -> None:
     gate.write_text("go\n")
     for name in ("first", "second", "third"):
         spool.until_done(name)
+
+
+def test_what_waited_for_its_turn_runs_where_nobody_takes_turns_any_more(spool: Spool) -> None:
+    spool.start("--launch-type", "blocking")
+    gate = spool.house.pipe("gate")
+    spool.put("first", f"read x < {gate}")
+    spool.until(lambda: spool.names(spool.running))
+    spool.put("second")
+    folder = spool.make()
+    (folder / "proc_config.cfg").unlink()
+    (folder / "job.sh").write_text("#!/bin/sh\n#SBATCH -n1\necho ran\n")
+    os.rename(folder, spool.queue / "third")
+    spool.until(lambda: len(spool.house.jobs()) == 3)
+    assert spool.stop() == 0
+    spool.start()
+    for name in ("second", "third"):
+        spool.until_done(name)
+    gate.write_text("go\n")
+    spool.until_done("first")
 
 
 def test_taking_a_waiting_folder_out_cancels_it(spool: Spool) -> None:

@@ -239,3 +239,23 @@ def test_what_is_left_over_goes_to_lost_and_found(spool: Spool) -> None:
     spool.start()
     _, text = spool.until_lost("forgotten")
     assert "does not know job" in text
+
+
+def test_turns_go_on_though_the_server_forgets_whose_turn_it_is(spool: Spool) -> None:
+    gate = spool.house.pipe("gate")
+    spool.house.ok("Sbatch", "-n2", "-o", "/dev/null", "--wrap", f"read x < {gate}")
+    spool.start("--launch-type", "blocking")
+    spool.put("first")
+    spool.until(
+        lambda: [job for job in spool.house.jobs() if job["name"] == "first" and not job["batch"].is_held]
+    )
+    spool.put("second")
+    spool.until(lambda: len(spool.house.jobs()) == 3)
+    server = spool.house.server_pid()
+    os.kill(server, signal.SIGKILL)
+    spool.until(lambda: not os.path.exists(f"/proc/{server}"))
+    for path in (spool.house.root / ".local/state/jobd").glob("journal.sqlite*"):
+        path.unlink()
+    spool.house.server(2)
+    for name in ("first", "second"):
+        spool.until_done(name)

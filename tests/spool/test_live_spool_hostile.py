@@ -46,6 +46,11 @@ BAD = {
         "line 2: a folder is one job, not an array",
     ),
     "short-array": ("run.sh", "#!/bin/sh\n#SBATCH -H -a1-3\ntrue\n", "a folder is one job, not an array"),
+    "hidden-array": (
+        "run.sh",
+        "#!/bin/sh\n#SBATCH -Ha0-4000000000,0\ntrue\n",
+        "a folder is one job, not an array",
+    ),
     "test": ("run.sh", "#!/bin/sh\n#SBATCH --test-only\ntrue\n", "--test-only queues nothing"),
     "descriptor": (
         "run.sh",
@@ -80,6 +85,18 @@ def test_each_bad_folder_gets_its_reason(spool: Spool) -> None:
     spool.put("good")
     spool.until_done("good")
     assert not spool.names(spool.queue) and not spool.names(spool.running)
+
+
+def test_a_script_cannot_have_the_lock_let_go(spool: Spool) -> None:
+    spool.start()
+    folder = spool.house.root / "making" / "lock"
+    folder.mkdir(parents=True)
+    lock = spool.root / ".jobd-spool" / "lock"
+    (folder / "run.sh").write_text(f"#!/bin/sh\n#SBATCH --export-file={lock}\ntrue\n")
+    os.rename(folder, spool.queue / "lock")
+    spool.until_lost("lock")
+    refused = spool.house.run("jobctl", "spool", str(spool.root))
+    assert refused.returncode and "another spool has it" in refused.stderr
 
 
 def test_what_is_no_plain_file_or_folder(spool: Spool) -> None:

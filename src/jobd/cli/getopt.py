@@ -129,10 +129,10 @@ class Table:
             option = self._by_short.get(word[at])
             if option is None:
                 raise BadOption(f"invalid option -- '{word[at]}'")
-            rest = word[at + 1 :]
             if option.argument == NONE:
                 given.append(Given(option, ""))
                 continue
+            rest = word[at + 1 :]
             if rest or option.argument == OPTIONAL:
                 return [*given, Given(option, rest)], 0
             if following is None:

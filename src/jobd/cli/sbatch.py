@@ -116,7 +116,7 @@ def submission(line: Chosen, parsed: Parsed, around: Surroundings) -> tuple[Chos
         return of_script(line, _script(line, words), words[1:], around)
     if "wrap" in line:
         raise UsageError("--wrap and a command: one of the two")
-    chosen = Chosen(_by_variables(around), line)
+    chosen = Chosen(by_variables(around), line)
     built = build(chosen, around, name=os.path.basename(words[0]) or words[0], script=None)
     command = check_command(words)
     if not command[0]:
@@ -135,7 +135,7 @@ def of_script(
     Raises:
         JobdError: they make no sense.
     """
-    chosen = Chosen(batch_script.options_of(script, table()), _by_variables(around), line)
+    chosen = Chosen(batch_script.options_of(script, table()), by_variables(around), line)
     built = build(chosen, around, name=script.name, script=script.data)
     command = check_command([script.path, *arguments])
     return chosen, _request(chosen, [BatchItem(command)], built)
@@ -152,7 +152,8 @@ def _script(line: Chosen, words: Sequence[str]) -> batch_script.Script:
     return batch_script.from_input()
 
 
-def _by_variables(around: Surroundings) -> Chosen:
+def by_variables(around: Surroundings) -> Chosen:
+    """The options that SBATCH_* variables give."""
     texts = {
         os.fsdecode(name): os.fsdecode(text)
         for name, text in around.variables.items()
@@ -207,7 +208,7 @@ def _submit_lines(client: Client, line: Chosen, parsed: Parsed, around: Surround
         raise UsageError("--from and --test-only: one of the two")
     if "token" in line:
         raise UsageError("--from and --token: one of the two")
-    chosen = Chosen(_by_variables(around), line)
+    chosen = Chosen(by_variables(around), line)
     _say_idle(chosen)
     name = line["from"]
 
@@ -296,4 +297,4 @@ def _say_test(request: SubmitBatch, accepted: Accepted, around: Surroundings) ->
     return 0
 
 
-__all__ = ["build_parser", "main", "of_script", "program", "submission", "table"]
+__all__ = ["build_parser", "by_variables", "main", "of_script", "program", "submission", "table"]

@@ -247,7 +247,7 @@ def parse_export(text: str) -> Export:
 
 def _split_quoted(text: str) -> list[str]:
     """The parts between commas that no quotes enclose, without the quotes."""
-    parts = [""]
+    parts: list[list[str]] = [[]]  # of letters: a text that grows by a letter would be copied each time
     quote = ""
     for char in text:
         if quote and char == quote:
@@ -255,9 +255,9 @@ def _split_quoted(text: str) -> list[str]:
         elif not quote and char in "\"'":
             quote = char
         elif not quote and char == ",":
-            parts.append("")
+            parts.append([])
         else:
-            parts[-1] += char
+            parts[-1].append(char)
     if quote:
         raise UsageError(f"the quote {quote} has no end in {text[:40]!r}")
-    return [part for part in parts if part]
+    return ["".join(part) for part in parts if part]

@@ -14,10 +14,11 @@ from typing import Any
 from jobd import manager
 from jobd.api.client import Client
 from jobd.errors import JobdError, Refused
+from jobd.spool.entry import FOR_NOW
 from jobd.spool.files import newest_change_s, printable
 from jobd.spool.places import PlaceGone, Places
 from jobd.spool.settings import Settings
-from jobd.spool.spool import FOR_NOW, Spool
+from jobd.spool.spool import Spool
 from jobd.spool.watching import ARRIVED, GONE, GROWS, LEFT, LOST, Seen, Watch
 from jobd.stream import MISSED, EventStream
 from jobd.wire import messages as m

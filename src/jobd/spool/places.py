@@ -39,6 +39,7 @@ class Places:
             for name in (settings.queue, settings.running, settings.done, settings.lost)
         )
         self.links = os.path.join(self.root, HIDDEN)
+        self.lock = os.path.join(self.links, "lock")  # the file; who closes any descriptor of it loses it
         self._lock: int | None = None
 
     def make(self) -> None:
@@ -57,9 +58,9 @@ class Places:
             for here in (self.root, self.queue, self.running, self.done, self.lost, self.links):
                 os.makedirs(here, 0o755, exist_ok=True)
             if self._lock is None:
-                self._lock = locks.take(os.path.join(self.links, "lock"))
+                self._lock = locks.take(self.lock)
             if self._lock is None:
-                holder = locks.holder(os.path.join(self.links, "lock"))
+                holder = locks.holder(self.lock)
                 raise Refused(f"{self.root}: another spool has it (process {holder})")
             probe = os.path.join(self.links, "probe")
             os.makedirs(probe, exist_ok=True)

@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from jobd.api.client import Client
-from jobd.errors import JobdError, JournalError, NoServer, NoSuchJob, Refused, Stopping, TooManyJobs
+from jobd.errors import JobdError, NoSuchJob, Refused
 from jobd.spool import ending, marks, submitting, sweeping
-from jobd.spool.entry import PAUSE_MAX_S, PAUSE_S, Entry
+from jobd.spool.entry import FOR_NOW, PAUSE_MAX_S, PAUSE_S, Entry
 from jobd.spool.files import PASSING, BadFile, newest_change_s, printable, remove, text_of
 from jobd.spool.info import NoInfo, wanted_of
 from jobd.spool.places import PlaceGone, Places, stamp
@@ -36,8 +36,6 @@ from jobd.waits import FINAL
 from jobd.wire.rows import JobRow
 
 log = logging.getLogger("jobd.spool")
-
-FOR_NOW = (NoServer, Stopping, TooManyJobs, JournalError)
 
 LEFT_OVER = "left over among the running ones: it bears no mark of a job that was started from here"
 
@@ -85,6 +83,8 @@ class Spool:
                 entry.job_id = row.job_id
             else:
                 self._resume(entry)
+            if row is not None and not is_blocking:
+                sweeping.let_go(self.client, entry, row)
         self.check([*found.running, *found.waiting])
         self._cancel_strays()
         self.places.drop_stale_links(set(self._entries))
@@ -226,7 +226,7 @@ class Spool:
             if entry is not None and entry.is_held and entry.job_id is not None:
                 try:
                     self.client.release(entry.job_id)
-                except NoServer:
+                except FOR_NOW:
                     self._later("next", PAUSE_MAX_S, self._next)
                     return
                 except JobdError as error:
@@ -251,9 +251,9 @@ class Spool:
             if row is not None and row.token == entry.token:
                 self.heard(row)
             elif self._find(entry) == os.path.join(self.places.queue, entry.name):
-                self._resume(
-                    self._enter(entry, is_waiting=True)
-                )  # the server has lost its journal; it never ran
+                # The server has lost its journal; it never ran, and is not under way any more.
+                self._active.discard(entry.token)
+                self._resume(self._enter(entry, is_waiting=True))
             else:
                 self._reject_entry(
                     entry, f"the server does not know job {job_id} any more: how it ended cannot be told"

@@ -2,19 +2,23 @@
 
 import logging
 import os
+import time
 from typing import Any, NamedTuple
 
 from jobd.api import options
 from jobd.api.client import Client
 from jobd.cli import batch_script, sbatch
+from jobd.cli.batch_environment import caller_variables
 from jobd.cli.batch_options import Chosen, chosen_of
-from jobd.cli.batch_spec import surroundings
-from jobd.errors import JobdError, Refused
+from jobd.cli.batch_spec import Surroundings
+from jobd.cli.submit_line import line_of
+from jobd.errors import Refused
 from jobd.limits import NAME_CHARS_MAX
-from jobd.spool.files import printable, text_of
+from jobd.spool.files import PASSING, BadFile, printable, text_of
 from jobd.spool.info import LOG, Wanted
 from jobd.spool.launch import launcher
 from jobd.spool.places import Places
+from jobd.spool.taking import say_limited
 from jobd.wire.batch import BatchItem, SubmitBatch
 from jobd.wire.messages import Ask
 from jobd.wire.rows import JobRow
@@ -153,14 +157,17 @@ def _request_of_script(client: Client, places: Places, folder: Folder, max_nb_pr
     text = f"#!/bin/sh\n{head}{_launcher(places)}".encode("utf-8", "surrogateescape")
     name = os.path.basename(wanted.file)
     script = batch_script.Script(batch_script.checked(text), os.path.join(link, name), name, name)
-    chosen, request = _read(client, asked, script, _words(folder))
+    chosen, request = _read(client, places, asked, script, _words(folder))
     (spec,) = request.specs
-    if spec.array:
-        raise Refused("a folder is one job, not an array")
     if request.is_test:
         raise Refused("--test-only queues nothing")
     if 0 < max_nb_proc < spec.nb_proc:
-        spec = spec._replace(nb_proc=max_nb_proc)
+        try:
+            say_limited(os.path.realpath(link), folder.name, max_nb_proc, spec.nb_proc)
+        except BadFile as error:
+            raise Refused(str(error)) from error
+        memory_bytes = spec.memory_per_cpu_bytes * max_nb_proc or spec.memory_bytes
+        spec = spec._replace(nb_proc=max_nb_proc, memory_bytes=memory_bytes)
     if "requeue" not in chosen:
         spec = spec._replace(is_requeueable=False)
     # --wait is for a terminal: nobody waits here, so it is no child of a job that the spool itself may be in.
@@ -170,25 +177,42 @@ def _request_of_script(client: Client, places: Places, folder: Folder, max_nb_pr
 
 
 def _read(
-    client: Client, asked: list[str], script: batch_script.Script, arguments: list[str]
+    client: Client, places: Places, asked: list[str], script: batch_script.Script, arguments: list[str]
 ) -> tuple[Chosen, SubmitBatch]:
     """What Sbatch makes of it: the options that hold in the end, and the request."""
-    around = surroundings(["Sbatch", script.path], lambda: int(client.connection.request(Ask()).nb_proc))
     own = {os.fsencode(name) for name in _OWN_VARIABLES}
-    kept = {name: text for name, text in around.variables.items() if name not in own}
+    around = Surroundings(
+        {name: text for name, text in caller_variables().items() if name not in own},
+        os.path.dirname(script.path),
+        options.own_umask(),
+        os.uname().nodename.partition(".")[0],
+        time.time(),
+        lambda: int(client.connection.request(Ask()).nb_proc),
+        line_of(["Sbatch", script.path]),
+    )
     try:
-        lines = batch_script.options_of(script, sbatch.table())
-        file = lines.get("export-file", "/")
-        if "export-file" in lines and (not os.path.isabs(file) or not os.path.isfile(file)):
-            # A number would be a descriptor of ours, and a pipe is waited for.
-            raise Refused(f"--export-file={file}: the whole path of a file is needed")
         line = chosen_of(sbatch.table().parse(asked).given)
-        return sbatch.of_script(line, script, arguments, around._replace(variables=kept))
-    except JobdError:
-        raise
+        meant = Chosen(batch_script.options_of(script, sbatch.table()), sbatch.by_variables(around))
+        if "array" in meant:
+            raise Refused("a folder is one job, not an array")
+        if "export-file" in meant:
+            _check_file(places, meant["export-file"])
+        return sbatch.of_script(line, script, arguments, around)
     except OSError as error:
+        if error.errno in PASSING:
+            raise
         raise Refused(text_of(error)) from error  # of the file that the lines name
-    except Exception as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # Whatever somebody manages to write there, the spool goes on; the trace is for the log.
         log.exception("a mistake in the program")
         raise Refused(f"its #SBATCH lines cannot be read ({type(error).__name__})") from error
+
+
+def _check_file(places: Places, path: str) -> None:
+    """Whether we may read a file of variables: a number would be a descriptor of ours, a pipe is waited for, and to close our lock is to lose it.
+
+    Raises:
+        Refused: no.
+    """
+    if not os.path.isabs(path) or not os.path.isfile(path) or os.path.samefile(path, places.lock):
+        raise Refused(f"--export-file={path}: the whole path of a file is needed")

@@ -1,14 +1,18 @@
 """Whose folder is where, as a spool finds it when it begins. Jobs go on starting while it looks."""
 
+import logging
 import os
 import time
 from typing import NamedTuple
 
 from jobd.api.client import Client
+from jobd.errors import JobdError
 from jobd.spool import ending, marks, submitting
-from jobd.spool.entry import Entry
+from jobd.spool.entry import FOR_NOW, Entry
 from jobd.spool.places import Places, entries, inode_of
 from jobd.wire.rows import JobRow
+
+log = logging.getLogger("jobd.spool")
 
 AGO_S = 30 * 86400.0  # who ended longer ago is not looked for
 
@@ -35,7 +39,7 @@ def look(places: Places) -> Found:
             continue  # another name is another job, unless this one may be running
         waiting[mark.token] = entry = Entry(mark.token, name, None)
         entry.nb_proc = int(mark.facts.get("nb_proc_given", 1))
-        entry.inode = inode_of(path)
+        entry.inode, entry.was_held = inode_of(path), mark.facts.get("is_held") is True
     running: list[Entry] = []
     left_over: list[str] = []
     for path in sorted(entries(places.running)):
@@ -70,3 +74,19 @@ def is_queued(places: Places, entry: Entry, row: JobRow, *, is_blocking: bool) -
     """
     has_turn = is_blocking and row.batch is not None and row.batch.is_held
     return not has_turn and os.path.lexists(places.link_of(entry.token))
+
+
+def let_go(client: Client, entry: Entry, row: JobRow) -> None:
+    """Release one that waited for its turn, when folders were run one at a time.
+
+    Raises:
+        JobdError: not now.
+    """
+    if not entry.was_held or row.batch is None or not row.batch.is_held:
+        return
+    try:
+        client.release(row.job_id)
+    except FOR_NOW:
+        raise
+    except JobdError as error:
+        log.warning("%s cannot be released: %s", entry.label, error)

@@ -9,9 +9,21 @@ from jobd.spool.entry import Entry
 from jobd.spool.files import BadFile, append, printable
 from jobd.spool.info import LOG, head_of, wanted_of
 from jobd.spool.places import Places, inode_of
-from jobd.spool.settings import Settings
+from jobd.spool.settings import BLOCKING, Settings
 
 log = logging.getLogger("jobd.spool")
+
+
+def say_limited(folder: str, name: str, nb_proc: int, asked: int) -> None:
+    """Say that it gets fewer processors than it asked for.
+
+    Raises:
+        OSError: not now.
+        BadFile: its log is no plain file.
+    """
+    text = f"Number of processors limited to {nb_proc}: {asked} were asked for"
+    log.warning("%s: %s", printable(name), text)
+    append(folder, LOG, f"{text}\n")
 
 
 def taken(places: Places, settings: Settings, path: str) -> Entry:
@@ -42,15 +54,15 @@ def taken(places: Places, settings: Settings, path: str) -> Entry:
     most = settings.max_nb_proc
     if 0 < most < wanted.nb_proc:
         entry.nb_proc = most
-        text = f"Number of processors limited to {most}: {wanted.nb_proc} were asked for"
-        log.warning("%s: %s", printable(name), text)
-        append(path, LOG, f"{text}\n")
+        say_limited(path, name, most, wanted.nb_proc)
     facts = {
         "script": wanted.script,
         "info": wanted.info,
-        "nb_proc": wanted.nb_proc,
         "nb_proc_given": entry.nb_proc,
+        "is_held": settings.launch_type == BLOCKING,
     }
+    if not wanted.directives:
+        facts["nb_proc"] = wanted.nb_proc
     marks.write(path, entry.token, name, facts)
     entry.inode = inode_of(path)
     places.turn(entry.token, path)

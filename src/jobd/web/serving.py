@@ -40,7 +40,9 @@ class Protocol(H11Protocol):
             if idle:
                 oldest = min(idle, key=lambda one: one._since_s)
                 oldest.transport.close()
-                self.connections.discard(oldest)  # many may come in one turn, and it is gone only in the next
+                if not oldest.transport.get_write_buffer_size():
+                    # Many may come in one turn, and it is gone only in the next. One that does not read is counted until it is.
+                    self.connections.discard(oldest)
 
     @property
     def is_idle(self) -> bool:
@@ -60,8 +62,11 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _too_slow(self) -> None:
-        if self.is_idle:
+        if self.transport.is_closing():
+            self.transport.abort()  # it does not read what it was sent
+        elif self.is_idle:
             self.transport.close()
+            self._head = self.loop.call_later(HEAD_S, self._too_slow)
 
 
 class Server(uvicorn.Server):
