@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobd.cli import bulk, sbatch
@@ -65,6 +65,10 @@ def test_a_line_for_a_shell_is_given_to_one_as_it_is(line: str) -> None:
 
 
 @settings(deadline=None, max_examples=60)  # each starts two processes
+@example(["\\ "])
+@example(["a\\\\ "])
+@example(["\\\\\\  "])
+@example(["'\\ '"])
 @given(st.lists(st.text(alphabet="ab'\"\\ -.=/|~#", min_size=1, max_size=8), min_size=1, max_size=4))
 def test_a_line_means_what_it_means_to_a_shell(words: list[str]) -> None:
     line = "printf '%s\\n' " + " ".join(words)

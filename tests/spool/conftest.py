@@ -102,7 +102,7 @@ class Spool:
     def until_lost(self, name: str) -> tuple[Path, str]:
         """Wait until a folder of that name is in lost+found; where it is, and its process.log."""
         # Where the folder itself may not be written to, another is made around it: first that, then its log, then the folder moves in.
-        self.until(lambda: any((path / "process.log").exists() for path in self.found(self.lost, name)[-1:]))
+        self.until(lambda: any(size_of(path / "process.log") for path in self.found(self.lost, name)[-1:]))
         path = self.found(self.lost, name)[-1]
         return path, (path / "process.log").read_text()
 
@@ -114,6 +114,14 @@ class Spool:
     def names(self, folder: Path) -> list[str]:
         """What is in there, but hidden."""
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+
+
+def size_of(path: Path) -> int:
+    """Of a file that may not be there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 @pytest.fixture

@@ -98,6 +98,8 @@ def parts(lines: list[str], where: str, chosen: Chosen, table: Table, build: Bui
     maker = _Maker(chosen, table, build)
     for number, line in enumerate(lines, 1):
         text = line.strip(BLANKS)
+        if text.endswith("\\"):
+            text = _with_escaped_blank(text, line)
         if not text or text[0] == "#":
             continue
         try:
@@ -105,6 +107,15 @@ def parts(lines: list[str], where: str, chosen: Chosen, table: Table, build: Bui
         except (UsageError, Refused) as error:
             raise type(error)(f"{where}, line {number}: {error} (nothing was queued)") from error
     return list(maker.parts())
+
+
+def _with_escaped_blank(text: str, line: str) -> str:
+    """What is left of a line whose last backslash stood before a blank, which is a word, or the end of one."""
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        after = line.lstrip(BLANKS)[len(text) :]
+        if after.startswith((" ", "\t")):
+            return text + after[0]
+    return text
 
 
 class _Maker:
