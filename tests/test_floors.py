@@ -137,11 +137,9 @@ def test_every_module_is_in_a_known_room() -> None:
 def test_nobody_imports_the_daemon_or_the_commands() -> None:
     for name in NAMES:
         own = room_of(module_of(name))
-        allowed = {own} | ({"cli"} if own == "spool" else set())
+        others = {"daemon", "cli"} - {own} - ALLOWED.get(own, set())
         for module, line in imports_of(SRC / name):
-            assert room_of(module) in allowed or room_of(module) not in {"daemon", "cli"}, (
-                f"{name}:{line}: {module}"
-            )
+            assert room_of(module) not in others, f"{name}:{line}: {module}"
 
 
 @pytest.mark.parametrize(
